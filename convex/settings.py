@@ -1,0 +1,117 @@
+"""Typed settings, read once at the start of a process and passed to what needs them.
+
+Every setting has an environment variable: `CONVEX_` + the field, nested areas joined by two
+underscores (`CONVEX_SMTP__HOST`). docs/configuration.md lists all of them; a test checks that.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Area(BaseModel):
+    """One nested group of settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SmtpSettings(Area):
+    """Where e-mail notifications are handed over."""
+
+    host: str = Field("", description="SMTP server; empty means that e-mail is not configured.")
+    port: Port = Field(587, description="SMTP port.")
+    username: str = Field("", description="SMTP user, empty for none.")
+    password: str = Field("", description="SMTP password.")
+    starttls: bool = Field(True, description="Upgrade to TLS before anything is said.")
+    sender: str = Field("Convex <convex@localhost>", description="The From header.")
+
+
+class SecretSettings(Area):
+    """Secrets given from outside; what is empty is generated once into CONVEX_HOME/secrets.json."""
+
+    signing_key: str = Field("", description="Key that signs access tokens (at least 32 bytes).")
+    encryption_key: str = Field("", description="Fernet key for secrets at rest.")
+    owner_password: str = Field("", description="Password of the database role convex_owner.")
+    api_password: str = Field("", description="Password of the database role convex_api.")
+    worker_password: str = Field("", description="Password of the database role convex_worker.")
+    dbt_password: str = Field("", description="Password of the database role convex_dbt.")
+
+
+class PoolSettings(Area):
+    """Database connections of one process."""
+
+    minimum: PositiveInt = Field(2, description="Connections kept open.")
+    maximum: PositiveInt = Field(10, description="Most connections of one process.")
+
+
+class DeliverySettings(Area):
+    """The outbox and what it may reach."""
+
+    lease: timedelta = Field(timedelta(seconds=60), description="How long a claim is held.")
+    timeout: timedelta = Field(timedelta(seconds=15), description="Longest single attempt.")
+    attempts: PositiveInt = Field(5, description="Attempts before a notification has failed.")
+    claim_size: PositiveInt = Field(200, description="Notifications claimed at once.")
+    shift: timedelta = Field(timedelta(minutes=30), description="Length of one alert flow shift.")
+    allowed_hosts: frozenset[str] = Field(
+        frozenset(), description="Private or loopback hosts (host or host:port) that may be called."
+    )
+
+
+class LiveSettings(Area):
+    """The live stream."""
+
+    retention: timedelta = Field(timedelta(hours=24), description="How long events can be resumed.")
+    buffer_bytes: PositiveInt = Field(
+        1_048_576, description="Unsent bytes after which a slow client is cut off."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONVEX_", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path(".convex"), description="Data folder of the embedded servers.")
+    database_url: str = Field(
+        "", description="PostgreSQL (>= 15) with a role that may create roles; empty: embedded."
+    )
+    redis_url: str = Field("", description="Redis or Valkey; empty: embedded.")
+    host: str = Field("127.0.0.1", description="Address that the API and Prefect listen on.")
+    api_port: Port = Field(8000, description="Port of the API and the web page.")
+    prefect_port: Port = Field(4200, description="Port of the Prefect server.")
+    public_url: str = Field("", description="Address that members reach; empty: host and port.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    smtp: SmtpSettings = SmtpSettings()
+    secrets: SecretSettings = SecretSettings()
+    pool: PoolSettings = PoolSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    live: LiveSettings = LiveSettings()
+
+    @property
+    def base_url(self) -> str:
+        """The address in links: `public_url`, or where the API listens; no trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.api_port}").rstrip("/")
+
+    @property
+    def prefect_api_url(self) -> str:
+        """Where flows and workers reach the Prefect server."""
+        return os.environ.get("PREFECT_API_URL") or f"http://{self.host}:{self.prefect_port}/api"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment; the home is made absolute.
+
+    Raises `pydantic.ValidationError`, which names each variable that cannot be used.
+    """
+    settings = Settings()
+    return settings.model_copy(update={"home": settings.home.expanduser().resolve()})
