@@ -14,6 +14,7 @@ for any other reason (a shell in between) can only be seen as the same thing, so
 children through something else takes the variable out first.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -30,14 +31,10 @@ def main(arguments: list[str]) -> None:
     """Never returns: replaces this process, or exits with 2 (usage), 75 (orphaned) or 127."""
     options, command = _split(arguments)
     death_signal = signal.Signals["SIG" + options.get("--signal", "KILL")]
-    libc = ctypes.CDLL(
-        None, use_errno=True
-    )  # before root is given up: its folder may be private
+    libc = ctypes.CDLL(None, use_errno=True)  # before root is given up: its folder may be private
     if os.getsid(0) != os.getpid():
-        try:
+        with contextlib.suppress(PermissionError):  # already the leader of a group
             os.setsid()
-        except PermissionError:  # already the leader of a group
-            pass
     if "--account" in options:
         uid, _, gid = options["--account"].partition(":")
         os.setgroups([])
@@ -47,7 +44,7 @@ def main(arguments: list[str]) -> None:
     if libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
     expected = os.environ.get(PARENT)
-    if expected is not None and os.getppid() != int(expected):
+    if expected is not None and int(expected) not in (os.getppid(), os.getpid()):  # or run twice
         sys.exit(ORPHANED)
     os.environ[PARENT] = str(os.getpid())
     # A shell that starts something in the background makes it ignore SIGINT, and exec keeps that.
@@ -60,21 +57,21 @@ def main(arguments: list[str]) -> None:
     ):
         signal.signal(name, signal.SIG_DFL)
     try:
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606 - what it is for
     except OSError as error:
-        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         sys.exit(127)
 
 
 def _split(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
     if "--" not in arguments:
-        print(_USAGE, file=sys.stderr)
+        sys.stderr.write(_USAGE + "\n")
         sys.exit(2)
     at = arguments.index("--")
     given, command = arguments[:at], arguments[at + 1 :]
     options = dict(zip(given[::2], given[1::2], strict=False))
     if not command or len(given) % 2 or not set(options) <= {"--signal", "--account"}:
-        print(_USAGE, file=sys.stderr)
+        sys.stderr.write(_USAGE + "\n")
         sys.exit(2)
     return options, command
 

