@@ -39,10 +39,10 @@ class SecretSettings(Area):
 
     signing_key: str = Field("", description="Key that signs access tokens (at least 32 bytes).")
     encryption_key: str = Field("", description="Fernet key for secrets at rest.")
-    owner_password: str = Field("", description="Password of the database role convex_owner.")
     api_password: str = Field("", description="Password of the database role convex_api.")
     worker_password: str = Field("", description="Password of the database role convex_worker.")
     dbt_password: str = Field("", description="Password of the database role convex_dbt.")
+    prefect_password: str = Field("", description="Password of the database role convex_prefect.")
 
 
 class PoolSettings(Area):
