@@ -87,6 +87,8 @@ def read_url(home: Path, database: str = "postgres") -> str:
 class EmbeddedPostgres:
     """The PostgreSQL server of one home. One process at a time may run it."""
 
+    name = "PostgreSQL"
+
     def __init__(self, home: Path, *, durable: bool = True) -> None:
         """`durable=False` trades safety at power loss for speed: for throw-away data only."""
         self.home = home.expanduser().resolve()

@@ -75,6 +75,8 @@ def read_url(home: Path) -> str:
 class EmbeddedValkey:
     """The Valkey server of one home. One process at a time may run it."""
 
+    name = "Valkey"
+
     def __init__(self, home: Path) -> None:
         self.home = home.expanduser().resolve()
         self._child: Child | None = None
