@@ -80,7 +80,7 @@ async def _blocks(redis_url: str) -> AsyncIterator[dict[UUID, int]]:
 
 
 def _command(*words: str) -> bytes:
-    return hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub knows one word only
+    return bytes(hiredis.pack_command(words))  # type: ignore[arg-type]  # the stub knows one word
 
 
 def _newest(parser: hiredis.Reader) -> dict[UUID, int]:
