@@ -26,7 +26,8 @@ STATEMENTS: dict[str, str] = {
     "rejected_points": "INSERT INTO convex.rejected_points (workspace_id, source, reason, detail,"
     " point) VALUES (%(w)s, 'json', 'infinite', '', '{}')",
     "alert_rules": "INSERT INTO convex.alert_rules (workspace_id, framework_id, metric_id, name,"
-    " type, condition, threshold_value) SELECT %(w)s, framework_id, id, 'r', 'threshold', 'above', 1"
+    " type, condition, threshold_value)"
+    " SELECT %(w)s, framework_id, id, 'r', 'threshold', 'above', 1"
     " FROM convex.metrics WHERE workspace_id = %(w)s",
     "alert_triggers": "INSERT INTO convex.alert_triggers (workspace_id, rule_id, framework_id,"
     " fingerprint, rule_name, type, severity, reason, opened_at, last_seen_at) SELECT %(w)s, id,"
@@ -48,15 +49,15 @@ STATEMENTS: dict[str, str] = {
     " target_matchers) VALUES (%(w)s, 'i', '[]', '[]')",
     "channels": "INSERT INTO convex.channels (workspace_id, name, kind)"
     " VALUES (%(w)s, 'c', 'in_app')",
-    "notification_preferences": "INSERT INTO convex.notification_preferences (workspace_id, user_id)"
-    " VALUES (%(w)s, %(u)s)",
+    "notification_preferences": "INSERT INTO convex.notification_preferences (workspace_id,"
+    " user_id) VALUES (%(w)s, %(u)s)",
     "alert_notifications": "INSERT INTO convex.alert_notifications (workspace_id, trigger_id, kind,"
     " recipient_id, channel_kind, state, reason, severity, idempotency_key) SELECT %(w)s, id,"
     " 'firing', %(u)s, 'in_app', 'withheld', 'silenced', 'info', 'k' FROM convex.alert_triggers"
     " WHERE workspace_id = %(w)s",
     "notification_deliveries": "INSERT INTO convex.notification_deliveries (workspace_id,"
-    " notification_id, attempt, started_at, finished_at, outcome) SELECT %(w)s, id, 1, now(), now(),"
-    " 'delivered' FROM convex.alert_notifications WHERE workspace_id = %(w)s",
+    " notification_id, attempt, started_at, finished_at, outcome)"
+    " SELECT %(w)s, id, 1, now(), now(), 'delivered' FROM convex.alert_notifications WHERE workspace_id = %(w)s",
     "live_events": "INSERT INTO convex.live_events (workspace_id, cursor, type, data)"
     " VALUES (%(w)s, 1000001, 'alert', '{}')",
     "health_metrics": "INSERT INTO convex.health_metrics (workspace_id, framework_id, at, category,"

@@ -85,8 +85,10 @@ async def test_an_untouched_chain_verifies(api: Database, tenant: Tenant) -> Non
             [(4, "rows before it are missing")],
         ),
         (
-            "DELETE FROM convex.audit_log AS a WHERE workspace_id = %s AND sequence ="
-            " (SELECT max(sequence) FROM convex.audit_log b WHERE b.workspace_id = a.workspace_id)",
+            (
+                "DELETE FROM convex.audit_log AS a WHERE workspace_id = %s AND sequence = (SELECT"
+                " max(sequence) FROM convex.audit_log b WHERE b.workspace_id = a.workspace_id)"
+            ),
             [(7, "rows at the end are missing")],
         ),
     ],
