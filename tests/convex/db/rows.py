@@ -57,7 +57,8 @@ STATEMENTS: dict[str, str] = {
     " WHERE workspace_id = %(w)s",
     "notification_deliveries": "INSERT INTO convex.notification_deliveries (workspace_id,"
     " notification_id, attempt, started_at, finished_at, outcome)"
-    " SELECT %(w)s, id, 1, now(), now(), 'delivered' FROM convex.alert_notifications WHERE workspace_id = %(w)s",
+    " SELECT %(w)s, id, 1, now(), now(), 'delivered' FROM convex.alert_notifications"
+    " WHERE workspace_id = %(w)s",
     "live_events": "INSERT INTO convex.live_events (workspace_id, cursor, type, data)"
     " VALUES (%(w)s, 1000001, 'alert', '{}')",
     "health_metrics": "INSERT INTO convex.health_metrics (workspace_id, framework_id, at, category,"
