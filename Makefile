@@ -1,0 +1,73 @@
+# Convex. `make` alone lists the commands; each one sets up what it needs.
+
+# The newest Python that runs and is new enough; PYTHON=… chooses another.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+NODE_READY := web/node_modules/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check bench web lint types format clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Virtual environment with the locked packages
+
+# Compiled at installation: without bytecode the first start of every process takes twice as long.
+$(READY): pyproject.toml uv.lock
+	@test -n "$(PYTHON)" || { echo "Convex needs Python 3.11, 3.12 or 3.13 with venv (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv sync --frozen --compile-bytecode --quiet
+	@touch $@
+
+$(NODE_READY): $(READY) web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+up: $(READY) ## Start Convex on this machine and supervise it
+	$(BIN)/convex up
+
+demo: $(READY) ## Everything with a year of real data; ONCE=1 runs it once, prints a summary, stops
+	$(BIN)/convex demo $(if $(ONCE),--once)
+
+test: $(NODE_READY) browser ## The whole test suite, browser tests included
+	cd web && npm test --silent
+	$(BIN)/python -m pytest
+
+check: $(NODE_READY) ## Linters, types, import contract, SQL, dbt, the web build
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --nocolor migrations dbt convex
+	$(BIN)/dbt parse --quiet --warn-error --project-dir dbt --profiles-dir dbt
+	cd web && npm run --silent build
+	@git diff --exit-code --stat -- api/static || { echo "api/static is not what web/ builds: run make web and commit it." >&2; exit 1; }
+
+bench: $(READY) ## The benchmarks: ratios against peers and limits
+	$(BIN)/python -m bench
+
+web: $(NODE_READY) ## Build the page into api/static
+	cd web && npm run --silent build
+
+format: $(READY) ## Format the Python code
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+# Browser tests need a Chromium; Debian's is installed where apt is at hand and we may use it.
+.PHONY: browser
+browser: $(READY)
+	@for b in chromium chromium-browser google-chrome; do command -v $$b >/dev/null && exit 0; done; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "*** NO BROWSER: install Chromium (or Chrome); the browser tests will be skipped. ***" >&2; \
+	fi
+
+clean: ## Remove what was installed and built here (not the data of .convex/)
+	rm -rf .venv web/node_modules .mypy_cache .ruff_cache .pytest_cache dbt/target dbt/logs
