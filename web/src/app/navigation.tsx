@@ -1,0 +1,118 @@
+import clsx from "clsx";
+import { BellRing, BookOpen, Database, ExternalLink, Gauge, History, Inbox, type LucideIcon, ShieldCheck, SlidersHorizontal, Workflow } from "lucide-react";
+import { NavLink } from "react-router";
+import { useFrameworks } from "@/data/frameworks";
+import { useUnreadCount } from "@/data/notifications";
+import { useLinks } from "@/data/links";
+
+interface Item {
+  to: string;
+  name: string;
+  icon: LucideIcon;
+  counts?: "open" | "unread";
+}
+
+const ITEMS: readonly Item[] = [
+  { to: "/", name: "Overview", icon: Gauge },
+  { to: "/alerts", name: "Alerts", icon: BellRing, counts: "open" },
+  { to: "/history", name: "History", icon: History },
+  { to: "/rules", name: "Rules", icon: SlidersHorizontal },
+  { to: "/inbox", name: "Inbox", icon: Inbox, counts: "unread" },
+];
+
+function useCounts(): Record<"open" | "unread", number> {
+  const frameworks = useFrameworks();
+  const unread = useUnreadCount();
+  const open = frameworks.data?.reduce((sum, { open_triggers: { firing } }) => sum + firing, 0);
+  return { open: open ?? 0, unread: unread.data ?? 0 };
+}
+
+export function Brand() {
+  return (
+    <span className="flex items-center gap-2.5">
+      <img src="/assets/favicon.svg" alt="" width={24} height={24} />
+      <span className="text-lg font-semibold tracking-tight">Convex</span>
+    </span>
+  );
+}
+
+export function SideNavigation() {
+  const counts = useCounts();
+  return (
+    <nav aria-label="Main" className="flex flex-1 flex-col gap-0.5 px-3 py-2">
+      {ITEMS.map(({ to, name, icon: Icon, counts: counted }) => (
+        <NavLink key={to} to={to} end={to === "/"} className={({ isActive }) => clsx(line, isActive ? "bg-sunken font-medium text-ink" : "text-muted hover:bg-sunken/60 hover:text-ink")}>
+          <Icon size={16} aria-hidden />
+          {name}
+          {counted !== undefined && <Count kind={counted} count={counts[counted]} />}
+        </NavLink>
+      ))}
+      <ExternalLinks />
+    </nav>
+  );
+}
+
+function ExternalLinks() {
+  const { prefect } = useLinks();
+  const links: readonly (readonly [string, string, LucideIcon])[] = [
+    [prefect, "Prefect", Workflow],
+    ["/docs/dbt/", "Data models", Database],
+    ["/docs/quality/", "Data quality", ShieldCheck],
+    ["/docs/api", "API reference", BookOpen],
+  ];
+  return (
+    <div className="mt-auto flex flex-col gap-0.5 pt-6">
+      <h2 className="px-2.5 pb-1 text-2xs font-medium text-muted">Behind the scenes</h2>
+      {links.map(([to, name, Icon]) => (
+        <a key={to} href={to} target="_blank" rel="noreferrer" className={clsx(line, "text-muted hover:bg-sunken/60 hover:text-ink")}>
+          <Icon size={16} aria-hidden />
+          {name}
+          <ExternalLink size={12} role="img" aria-label="opens in a new tab" className="ml-auto opacity-70" />
+        </a>
+      ))}
+    </div>
+  );
+}
+
+const line = "flex h-8.5 items-center gap-2.5 rounded-md px-2.5 text-sm transition-colors";
+
+function Count({ kind, count }: { kind: "open" | "unread"; count: number }) {
+  if (count === 0) return null;
+  return (
+    <span
+      className={clsx(
+        "numbers ml-auto rounded-full px-1.5 text-2xs font-semibold",
+        kind === "open" ? "bg-critical-tint text-critical-ink" : "bg-accent-tint text-accent",
+      )}
+    >
+      {count > 999 ? "999+" : count}
+      <span className="sr-only">{kind === "open" ? " firing" : " unread"}</span>
+    </span>
+  );
+}
+
+/** On a phone: at the thumb. */
+export function BottomNavigation() {
+  const counts = useCounts();
+  return (
+    <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden">
+      {ITEMS.map(({ to, name, icon: Icon, counts: counted }) => (
+        <NavLink
+          key={to}
+          to={to}
+          end={to === "/"}
+          className={({ isActive }) => clsx("relative flex h-14 flex-col items-center justify-center gap-0.5 text-2xs", isActive ? "font-medium text-accent" : "text-muted")}
+        >
+          <Icon size={20} aria-hidden />
+          {name}
+          {counted !== undefined && counts[counted] > 0 && (
+            <span className={clsx("numbers absolute top-1.5 left-[calc(50%+6px)] rounded-full px-1 text-2xs leading-4 font-semibold", counted === "open" ? "bg-critical-tint text-critical-ink" : "bg-accent-tint text-accent")}>
+              {counts[counted] > 99 ? "99+" : counts[counted]}
+              <span className="sr-only">{counted === "open" ? " firing" : " unread"}</span>
+            </span>
+          )}
+        </NavLink>
+      ))}
+    </nav>
+  );
+}

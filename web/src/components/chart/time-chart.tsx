@@ -1,0 +1,214 @@
+import { useEffect, useMemo, useRef } from "react";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import type { Point, Severity } from "@/api/types";
+import { useTheme } from "@/components/theme";
+import { useZone } from "@/components/time";
+import { quantity } from "@/format/number";
+import { align } from "./align";
+import { legend } from "./legend";
+
+export interface ChartLine {
+  label: string;
+  points: readonly Point[];
+  /** Seconds between points, as the server chose it. */
+  step: number;
+}
+
+export interface Threshold {
+  value: number;
+  severity: Severity;
+  label: string;
+}
+
+/** A stretch of time in which something fired; without an end it still does. */
+export interface Episode {
+  from: string;
+  to: string | null;
+  severity: Severity;
+}
+
+export interface TimeChartProps {
+  /** What the chart shows, for those who cannot see it. */
+  label: string;
+  lines: readonly ChartLine[];
+  unit: string;
+  from: string;
+  to: string;
+  thresholds?: readonly Threshold[];
+  episodes?: readonly Episode[];
+  tall?: boolean;
+  /** Charts with the same key show the same moment under the pointer. */
+  together?: string;
+}
+
+const NO_THRESHOLDS: readonly Threshold[] = [];
+const NO_EPISODES: readonly Episode[] = [];
+
+export default function TimeChart(props: TimeChartProps) {
+  const { lines, unit, from, to, thresholds = NO_THRESHOLDS, episodes = NO_EPISODES, together } = props;
+  const holder = useRef<HTMLDivElement>(null);
+  const theme = useTheme();
+  const zone = useZone();
+  const data = useMemo(() => align(lines), [lines]);
+
+  useEffect(() => {
+    const element = holder.current;
+    if (element === null) return;
+    const colour = palette(element);
+    const band = lines.length === 1 && (lines[0]?.points.some(({ count }) => count > 1) ?? false);
+    const options: uPlot.Options = {
+      width: element.clientWidth,
+      height: element.clientHeight,
+      padding: [10, 12, 0, 0],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
+      legend: { show: false },
+      cursor: {
+        y: false,
+        points: { size: 7 },
+        ...(together !== undefined && { sync: { key: together } }),
+        drag: { x: false, y: false },
+      },
+      scales: {
+        x: { time: true, range: () => [Date.parse(from) / 1000, Date.parse(to) / 1000] },
+        y: { range: (_plot, low, high) => spread(low, high, thresholds) },
+      },
+      axes: [
+        {
+          stroke: colour("muted"),
+          font: FONT,
+          grid: { show: false },
+          ticks: { stroke: colour("line"), size: 4 },
+          size: 30,
+          values: TIMES,
+        },
+        {
+          stroke: colour("muted"),
+          font: FONT,
+          size: (_plot, values) => 16 + 6.4 * Math.max(2, ...(values ?? []).map((value) => value.length)),
+          grid: { stroke: colour("line"), width: 1 },
+          ticks: { show: false },
+          gap: 8,
+          values: (_plot, splits) => splits.map((split) => quantity(split, unit)),
+          space: 34,
+        },
+      ],
+      series: [
+        {},
+        ...lines.map(
+          ({ label, points }, index): uPlot.Series => ({
+            label,
+            stroke: colour(`series-${(index % 5) + 1}`),
+            width: 1.5,
+            points: { show: points.length === 1 },
+            spanGaps: false,
+          }),
+        ),
+        ...(band ? [{ ...EDGE, label: "min" }, { ...EDGE, label: "max" }] : []),
+      ],
+      ...(band && { bands: [{ series: [3, 2], fill: faded(colour("series-1"), 14) } as uPlot.Band] }),
+      hooks: {
+        drawClear: [(plot) => drawEpisodes(plot, episodes, colour)],
+        draw: [(plot) => drawThresholds(plot, thresholds, colour)],
+      },
+      plugins: [legend(lines.length, unit, zone)],
+    };
+    const columns = band ? [...data.columns, data.lowest, data.highest] : data.columns;
+    const plot = new uPlot(options, [data.times, ...columns] as uPlot.AlignedData, element);
+    const observer = new ResizeObserver(() => {
+      plot.setSize({ width: element.clientWidth, height: element.clientHeight });
+    });
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.destroy();
+    };
+  }, [data, lines, unit, from, to, thresholds, episodes, together, theme, zone]);
+
+  return <div ref={holder} role="img" aria-label={describe(props)} className="absolute inset-0" />;
+}
+
+const FONT = '11px Inter, ui-sans-serif, system-ui, -apple-system, "Segoe UI", sans-serif';
+const EDGE: uPlot.Series = { width: 0, points: { show: false } };
+
+/** Increment in seconds, label, and what is added where the year, day or hour changes; 24 h clock. */
+const TIMES: uPlot.Axis.Values = [
+  [31_536_000, "{YYYY}", null, null, null, null, null, null, 1],
+  [2_419_200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86_400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+];
+
+function palette(element: Element): (name: string) => string {
+  const style = getComputedStyle(element);
+  return (name) => style.getPropertyValue(`--${name}`).trim();
+}
+
+function faded(colour: string, percent: number): string {
+  return colour.replace(")", ` / ${percent}%)`);
+}
+
+/** Room above and below, and every threshold in sight unless it would flatten the line. */
+function spread(low: number | null, high: number | null, thresholds: readonly Threshold[]): [number, number] {
+  let [from, to] = [low ?? 0, high ?? 1];
+  const reach = Math.max(to - from, Math.abs(to) * 0.05, 1e-9);
+  for (const { value } of thresholds) {
+    if (value > to && value - to < reach * 3) to = value;
+    if (value < from && from - value < reach * 3) from = value;
+  }
+  const room = Math.max(to - from, Math.abs(to) * 0.02, 1e-9) * 0.08;
+  // Counts and shares start at zero: a cut axis makes small changes look large.
+  return [from >= 0 && from < (to - from) * 0.6 ? 0 : from - room, to + room];
+}
+
+function drawEpisodes(plot: uPlot, episodes: readonly Episode[], colour: (name: string) => string): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  for (const { from, to, severity } of episodes) {
+    const left = plot.valToPos(Date.parse(from) / 1000, "x", true);
+    const right = to === null ? bbox.left + bbox.width : plot.valToPos(Date.parse(to) / 1000, "x", true);
+    const width = Math.max(2 * devicePixelRatio, right - left);
+    ctx.fillStyle = faded(colour(severity), 14);
+    ctx.fillRect(left, bbox.top, width, bbox.height);
+    ctx.fillStyle = colour(severity);
+    ctx.fillRect(left, bbox.top, width, 2 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+function drawThresholds(plot: uPlot, thresholds: readonly Threshold[], colour: (name: string) => string): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+  for (const { value, severity } of thresholds) {
+    const y = Math.round(plot.valToPos(value, "y", true)) + 0.5;
+    if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    ctx.strokeStyle = colour(severity);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function describe({ label, lines, unit, thresholds = NO_THRESHOLDS }: TimeChartProps): string {
+  const parts = lines.map(({ label: name, points }) => {
+    const newest = points.at(-1);
+    const values = points.map(({ value }) => value);
+    const range = `between ${quantity(smallest(values), unit)} and ${quantity(-smallest(values.map((v) => -v)), unit)}`;
+    return newest === undefined ? `${name}: no points` : `${name}: last ${quantity(newest.value, unit)}, ${range}`;
+  });
+  const limits = thresholds.map(({ value, label: name }) => `${name} at ${quantity(value, unit)}`);
+  return [label, ...parts, ...limits].join(". ");
+}
+
+function smallest(values: readonly number[]): number {
+  return values.reduce((least, value) => Math.min(least, value), Infinity);
+}

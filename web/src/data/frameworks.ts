@@ -1,0 +1,75 @@
+/** Frameworks, their metrics and series, and the points of a series. */
+import { useQuery } from "@tanstack/react-query";
+import { call } from "@/api/client";
+import type { Framework, Metric, Page, Points, Series } from "@/api/types";
+
+export const FRAMEWORKS = "frameworks";
+
+export function useFrameworks() {
+  return useQuery({
+    queryKey: [FRAMEWORKS],
+    queryFn: ({ signal }) => allPages<Framework>("/frameworks", {}, signal),
+  });
+}
+
+export function useFramework(id: string) {
+  return useQuery({
+    queryKey: [FRAMEWORKS, id],
+    queryFn: ({ signal }) => call<Framework>(`/frameworks/${id}`, { signal }),
+  });
+}
+
+export function useMetrics(framework: string) {
+  return useQuery({
+    queryKey: ["metrics", framework],
+    queryFn: ({ signal }) => allPages<Metric>("/metrics", { framework }, signal),
+    enabled: framework !== "",
+    staleTime: 300_000,
+  });
+}
+
+export function useSeries(framework: string) {
+  return useQuery({
+    queryKey: ["series", framework],
+    queryFn: ({ signal }) => allPages<Series>("/series", { framework }, signal),
+    enabled: framework !== "",
+    staleTime: 300_000,
+  });
+}
+
+export interface Span {
+  from: string;
+  to: string;
+  /** Seconds per point that the server aims at. */
+  step: number;
+}
+
+export function usePoints(seriesId: number | null, span: Span) {
+  return useQuery({
+    queryKey: ["points", seriesId, span],
+    queryFn: ({ signal }) =>
+      call<Points>(`/series/${seriesId}/points`, {
+        query: { from: span.from, to: span.to, step: `${span.step}s` },
+        signal,
+      }),
+    enabled: seriesId !== null,
+    // A new range shows the old line until its own is there.
+    placeholderData: (previous) => (previous?.series_id === seriesId ? previous : undefined),
+  });
+}
+
+/** Lists that are short by nature, read to their end. */
+export async function allPages<T>(
+  path: string,
+  query: Record<string, string>,
+  signal: AbortSignal,
+): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Page<T> = await call<Page<T>>(path, { query: { ...query, limit: 200, cursor }, signal });
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor !== null && items.length < 2000);
+  return items;
+}

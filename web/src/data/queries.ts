@@ -1,0 +1,19 @@
+/** One cache of everything that was read; live events keep it current. */
+import { QueryClient } from "@tanstack/react-query";
+import { ApiError } from "@/api/problem";
+
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 30_000,
+      retry: (failures, error) => failures < 3 && worthRetrying(error),
+      refetchOnWindowFocus: false,
+    },
+  },
+});
+
+/** A refusal stays one; only silence and overload may pass. */
+function worthRetrying(error: Error): boolean {
+  if (!(error instanceof ApiError)) return false;
+  return error.status === 0 || error.status === 429 || error.status >= 500;
+}

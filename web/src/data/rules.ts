@@ -1,0 +1,56 @@
+/** Alert rules. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { call } from "@/api/client";
+import type { Rule, RuleInput } from "@/api/types";
+import { allPages } from "./frameworks";
+
+const RULES = "rules";
+
+export function useRules(framework = "") {
+  return useQuery({
+    queryKey: [RULES, { framework }],
+    queryFn: ({ signal }) => allPages<Rule>("/alert-rules", { framework }, signal),
+  });
+}
+
+export function useRule(id: string) {
+  return useQuery({
+    queryKey: [RULES, id],
+    queryFn: ({ signal }) => call<Rule>(`/alert-rules/${id}`, { signal }),
+    enabled: id !== "",
+  });
+}
+
+export function useSaveRule(id: string | null) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (input: RuleInput) =>
+      id === null
+        ? call<Rule>("/alert-rules", { method: "POST", body: input })
+        : call<Rule>(`/alert-rules/${id}`, { method: "PATCH", body: input }),
+    onSuccess: (rule) => {
+      client.setQueryData([RULES, rule.id], rule);
+      return client.invalidateQueries({ queryKey: [RULES] });
+    },
+  });
+}
+
+/** Switched at once, switched back if the server refuses. */
+export function useEnableRule() {
+  const client = useQueryClient();
+  const set = (id: string, enabled: boolean) =>
+    client.setQueriesData<Rule[]>({ queryKey: [RULES], predicate: isList }, (rules) =>
+      rules?.map((rule) => (rule.id === id ? { ...rule, enabled } : rule)),
+    );
+  return useMutation({
+    mutationFn: ({ rule, enabled }: { rule: Rule; enabled: boolean }) =>
+      call<Rule>(`/alert-rules/${rule.id}`, { method: "PATCH", body: { enabled } }),
+    onMutate: ({ rule, enabled }) => set(rule.id, enabled),
+    onError: (_error, { rule }) => set(rule.id, rule.enabled),
+    onSettled: () => client.invalidateQueries({ queryKey: [RULES] }),
+  });
+}
+
+function isList({ queryKey }: { queryKey: readonly unknown[] }): boolean {
+  return typeof queryKey[1] === "object";
+}

@@ -1,0 +1,31 @@
+/** Numbers as people read them, with their metric's unit. */
+
+const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
+const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
+const precise = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 4 });
+/** Units whose values are shares of one. */
+const SHARES = new Set(["ratio", "fraction", "share"]);
+
+export function count(value: number): string {
+  return Math.abs(value) < 100_000 ? whole.format(value) : compact.format(value);
+}
+
+/** "57.5 %", "83.5 min", "1,240 flights"; an en dash for what is not known. */
+export function quantity(value: number | null | undefined, unit = ""): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (SHARES.has(unit)) return `${number(value * 100)} %`;
+  const text = number(value);
+  if (unit === "" || unit === "1" || unit === "none") return text;
+  return unit === "percent" ? `${text} %` : `${text} ${unit}`;
+}
+
+export function number(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1_000_000) return compact.format(value);
+  return size >= 1000 ? whole.format(value) : precise.format(value);
+}
+
+/** "1 alert", "2 alerts". */
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}

@@ -1,0 +1,53 @@
+/** The words that people read for the values that the API speaks. */
+import type { AlertType, Condition, Rule, Severity, Trigger, TriggerState } from "@/api/types";
+import { quantity } from "./number";
+
+export const SEVERITIES: readonly Severity[] = ["critical", "warning", "info"];
+export const STATES: readonly TriggerState[] = ["firing", "acknowledged", "resolved"];
+export const TYPES: readonly AlertType[] = ["threshold", "anomaly", "performance", "milestone"];
+
+/** "on_time_rate" → "On time rate". */
+export function title(name: string): string {
+  const text = name.replaceAll("_", " ").trim();
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export const CONDITIONS: Record<Condition, string> = {
+  above: "is above",
+  below: "is below",
+  equals: "equals",
+  changes_by: "changes by",
+};
+
+/** `origin=EWR, carrier=UA`; empty for a series without labels. */
+export function labelText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(", ");
+}
+
+/** "mean over 2h is above 20 % for 2h". */
+export function ruleText(rule: Rule, unit = ""): string {
+  const goal =
+    rule.condition === "changes_by" || rule.type === "performance"
+      ? quantity(rule.change_percentage, "percent")
+      : quantity(rule.threshold_value, unit);
+  const held = rule.for === "0s" ? "" : ` for ${rule.for}`;
+  const over = rule.window === "0s" ? rule.aggregate : `${rule.aggregate} over ${rule.window}`;
+  return `${over} ${CONDITIONS[rule.condition]} ${goal}${held}`;
+}
+
+export function isOpen(trigger: Pick<Trigger, "state">): boolean {
+  return trigger.state !== "resolved";
+}
+
+const weight: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
+
+/** Worst first, then firing before acknowledged, then the newest. */
+export function byUrgency(a: Trigger, b: Trigger): number {
+  return (
+    weight[a.severity] - weight[b.severity] ||
+    Number(a.state === "acknowledged") - Number(b.state === "acknowledged") ||
+    Date.parse(b.opened_at) - Date.parse(a.opened_at)
+  );
+}

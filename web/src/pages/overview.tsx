@@ -1,0 +1,158 @@
+import clsx from "clsx";
+import { BellOff, ChevronRight, Layers } from "lucide-react";
+import { Link } from "react-router";
+import type { Framework, Severity } from "@/api/types";
+import { PageTitle } from "@/app/slots";
+import { SeverityCount, SeverityIcon, Tag } from "@/components/badges";
+import { MainMetric } from "@/components/main-metric";
+import { Empty, Failure } from "@/components/states";
+import { Ago } from "@/components/time";
+import { TriggerActions } from "@/components/trigger-actions";
+import { TriggerSummary } from "@/components/trigger-summary";
+import { Card, CardHeader } from "@/components/ui/card";
+import { Skeleton, SkeletonRows } from "@/components/ui/skeleton";
+import { useFrameworks } from "@/data/frameworks";
+import { OPEN, useTriggers } from "@/data/triggers";
+import { count, plural } from "@/format/number";
+import { byUrgency, SEVERITIES, title } from "@/format/words";
+
+export default function OverviewPage() {
+  const frameworks = useFrameworks();
+  const open = useTriggers(OPEN);
+  const triggers = open.data?.pages.flatMap(({ items }) => items).sort(byUrgency);
+  return (
+    <TriggerActions>
+      <PageTitle waiting={sum(frameworks.data, ({ firing }) => firing)}>Overview</PageTitle>
+      <div className="flex flex-col gap-5">
+        <Figures frameworks={frameworks.data} />
+        <div className="grid items-start gap-5 2xl:grid-cols-[minmax(0,1fr)_27rem]">
+          <Card>
+            <CardHeader title="Frameworks" hint="What is wrong comes first" />
+            {frameworks.isPending ? (
+              <SkeletonRows rows={4} className="h-14" />
+            ) : frameworks.isError ? (
+              <Failure error={frameworks.error} retry={() => void frameworks.refetch()} />
+            ) : frameworks.data.length === 0 ? (
+              <Empty icon={Layers} title="No frameworks yet">
+                A framework is anything you measure. It appears here with its first point.
+              </Empty>
+            ) : (
+              <ul>
+                {frameworks.data.toSorted(byTrouble).map((framework) => (
+                  <FrameworkRow key={framework.id} framework={framework} />
+                ))}
+              </ul>
+            )}
+          </Card>
+          <Card>
+            <CardHeader title="Open alerts">
+              <Link to="/alerts" className="rounded text-sm font-medium text-accent hover:underline">
+                All
+              </Link>
+            </CardHeader>
+            {open.isPending ? (
+              <SkeletonRows rows={4} className="h-11" />
+            ) : open.isError ? (
+              <Failure error={open.error} retry={() => void open.refetch()} />
+            ) : triggers === undefined || triggers.length === 0 ? (
+              <Empty icon={BellOff} title="Nothing is firing">
+                New alerts appear here the moment they open.
+              </Empty>
+            ) : (
+              <ul>
+                {triggers.slice(0, 8).map((trigger) => (
+                  <TriggerSummary key={trigger.id} trigger={trigger} />
+                ))}
+              </ul>
+            )}
+          </Card>
+        </div>
+      </div>
+    </TriggerActions>
+  );
+}
+
+type Counts = Framework["open_triggers"];
+
+function sum(frameworks: Framework[] | undefined, pick: (counts: Counts) => number): number {
+  return frameworks?.reduce((total, { open_triggers }) => total + pick(open_triggers), 0) ?? 0;
+}
+
+function Figures({ frameworks }: { frameworks: Framework[] | undefined }) {
+  return (
+    <dl className="grid grid-cols-2 overflow-hidden rounded-xl border border-line bg-surface shadow-card lg:grid-cols-4">
+      {SEVERITIES.map((severity) => (
+        <Figure
+          key={severity}
+          to={`/alerts?severity=${severity}`}
+          name={title(severity)}
+          value={frameworks && sum(frameworks, (counts) => counts[severity])}
+          severity={severity}
+        />
+      ))}
+      <Figure
+        to="/history?state=acknowledged"
+        name="Acknowledged"
+        value={frameworks && sum(frameworks, ({ acknowledged }) => acknowledged)}
+      />
+    </dl>
+  );
+}
+
+function Figure({ to, name, value, severity }: { to: string; name: string; value: number | undefined; severity?: Severity }) {
+  return (
+    <div className="relative border-line px-4 py-3 hover:bg-sunken/50 max-lg:nth-[-n+2]:border-b max-lg:odd:border-r lg:not-last:border-r">
+      <dt className="flex items-center gap-1.5 text-sm text-muted">
+        {severity !== undefined && <SeverityIcon severity={severity} size={14} />}
+        <Link to={to} className="rounded after:absolute after:inset-0">
+          {name}
+        </Link>
+      </dt>
+      <dd className={clsx("numbers mt-0.5 text-2xl font-semibold", value === 0 && "text-muted")}>
+        {value === undefined ? <Skeleton className="my-1 h-6 w-10" /> : count(value)}
+      </dd>
+    </div>
+  );
+}
+
+function FrameworkRow({ framework }: { framework: Framework }) {
+  const { open_triggers: open } = framework;
+  const quiet = open.firing + open.acknowledged === 0;
+  return (
+    <li className="relative grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50 md:grid-cols-[minmax(0,1.1fr)_11rem_minmax(0,16rem)_6rem_1rem]">
+      <div className="min-w-0">
+        <p className="flex min-w-0 items-center gap-2">
+          <Link to={`/frameworks/${framework.id}`} className="truncate rounded font-medium after:absolute after:inset-0">
+            {framework.name}
+          </Link>
+          <Tag className="max-sm:hidden">{title(framework.kind)}</Tag>
+        </p>
+        <p className="truncate text-sm text-muted">
+          {framework.description === ""
+            ? `${plural(framework.metrics, "metric")}, ${plural(framework.series, "series", "series")}`
+            : framework.description}
+        </p>
+      </div>
+      <div className="flex flex-wrap justify-end gap-1 md:justify-start">
+        {SEVERITIES.map((severity) => (
+          <SeverityCount key={severity} severity={severity} count={open[severity]} />
+        ))}
+        {quiet && <span className="text-sm text-good-ink">All quiet</span>}
+      </div>
+      <MainMetric framework={framework.id} />
+      <p className="text-right text-sm text-muted">
+        <span className="md:hidden">Last point </span>
+        {framework.last_point_at === null ? "No points" : <Ago at={framework.last_point_at} />}
+      </p>
+      <ChevronRight size={16} aria-hidden className="text-muted max-md:hidden" />
+    </li>
+  );
+}
+
+function byTrouble(a: Framework, b: Framework): number {
+  for (const severity of SEVERITIES) {
+    const difference = b.open_triggers[severity] - a.open_triggers[severity];
+    if (difference !== 0) return difference;
+  }
+  return a.name.localeCompare(b.name);
+}

@@ -1,0 +1,32 @@
+import { createBrowserRouter, type RouteObject } from "react-router";
+import { SignedIn } from "@/app/shell";
+import { Broken, Unknown } from "@/pages/broken";
+import { SignInPage } from "@/pages/sign-in";
+
+type Module = { default: React.ComponentType };
+
+/** Each page is a file of its own, fetched when it is first opened. */
+function page(path: string, load: () => Promise<Module>): RouteObject {
+  return { path, lazy: async () => ({ Component: (await load()).default }), ErrorBoundary: Broken };
+}
+
+export const router = createBrowserRouter([
+  { path: "/sign-in", Component: SignInPage },
+  {
+    Component: SignedIn,
+    ErrorBoundary: Broken,
+    HydrateFallback: () => null,
+    children: [
+      page("/", () => import("@/pages/overview")),
+      page("/alerts", () => import("@/pages/alerts")),
+      page("/alerts/:id", () => import("@/pages/trigger")),
+      page("/history", () => import("@/pages/history")),
+      page("/frameworks/:id", () => import("@/pages/framework")),
+      page("/rules", () => import("@/pages/rules")),
+      page("/rules/new", () => import("@/pages/rule")),
+      page("/rules/:id", () => import("@/pages/rule")),
+      page("/inbox", () => import("@/pages/inbox")),
+      { path: "*", Component: Unknown },
+    ],
+  },
+]);
