@@ -11,10 +11,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _seconds(value: object) -> object:
+    """A plain number from the environment is a count of seconds."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Area(BaseModel):
@@ -55,11 +66,11 @@ class PoolSettings(Area):
 class DeliverySettings(Area):
     """The outbox and what it may reach."""
 
-    lease: timedelta = Field(timedelta(seconds=60), description="How long a claim is held.")
-    timeout: timedelta = Field(timedelta(seconds=15), description="Longest single attempt.")
+    lease: Duration = Field(timedelta(seconds=60), description="How long a claim is held.")
+    timeout: Duration = Field(timedelta(seconds=15), description="Longest single attempt.")
     attempts: PositiveInt = Field(5, description="Attempts before a notification has failed.")
     claim_size: PositiveInt = Field(200, description="Notifications claimed at once.")
-    shift: timedelta = Field(timedelta(minutes=30), description="Length of one alert flow shift.")
+    shift: Duration = Field(timedelta(minutes=30), description="Length of one alert flow shift.")
     allowed_hosts: frozenset[str] = Field(
         frozenset(), description="Private or loopback hosts (host or host:port) that may be called."
     )
@@ -68,7 +79,7 @@ class DeliverySettings(Area):
 class LiveSettings(Area):
     """The live stream."""
 
-    retention: timedelta = Field(timedelta(hours=24), description="How long events can be resumed.")
+    retention: Duration = Field(timedelta(hours=24), description="How long events can be resumed.")
     buffer_bytes: PositiveInt = Field(
         1_048_576, description="Unsent bytes after which a slow client is cut off."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,11 @@ def test_nested_settings_come_from_the_environment(
     monkeypatch.setenv("CONVEX_HOME", str(tmp_path))
     monkeypatch.setenv("CONVEX_SMTP__HOST", "mail.example.com")
     monkeypatch.setenv("CONVEX_API_PORT", "8123")
+    monkeypatch.setenv("CONVEX_DELIVERY__LEASE", "90")
+    monkeypatch.setenv("CONVEX_DELIVERY__SHIFT", "PT1H")
     settings = load_settings()
+    assert settings.delivery.lease == timedelta(seconds=90)
+    assert settings.delivery.shift == timedelta(hours=1)
     assert settings.smtp.host == "mail.example.com"
     assert settings.base_url == "http://127.0.0.1:8123"
 
