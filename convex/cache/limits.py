@@ -1,0 +1,46 @@
+"""Rate limits: fixed windows counted in Redis, shared by all processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from redis.asyncio import Redis
+
+from convex.cache.server import CacheServer
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is left of a limit, and in how many seconds it starts afresh."""
+
+    limit: int
+    remaining: int
+    reset: int
+    exceeded: bool
+
+
+class RateLimiter:
+    """Counts by name. While Redis is away every request passes."""
+
+    def __init__(self, server: CacheServer) -> None:
+        self._server = server
+
+    async def hit(self, name: str, limit: int, seconds: int, now: datetime) -> Window | None:
+        """Count one; None when it could not be counted. Windows are aligned to the epoch."""
+        at = int(now.timestamp())
+        number = at // seconds
+        reset = (number + 1) * seconds - at
+        key = f"limit:{name}:{seconds}:{number}"
+
+        async def count(redis: Redis) -> int:
+            async with redis.pipeline(transaction=False) as pipeline:
+                pipeline.incr(key)
+                pipeline.expire(key, reset + 1, nx=True)
+                counted = await pipeline.execute()
+            return int(counted[0])
+
+        used = await self._server.ask(count)
+        if used is None:
+            return None
+        return Window(limit, max(0, limit - used), reset, used > limit)
