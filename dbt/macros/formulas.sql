@@ -1,0 +1,18 @@
+{#- The share that `part` is of `whole`, NULL where there is no whole. -#}
+{% macro ratio(part, whole) -%}
+(({{ part }})::double precision / nullif({{ whole }}, 0))
+{%- endmacro %}
+
+{#- Minutes from one instant to another, never negative: a point may be stamped up to ten minutes
+    ahead of the clock by which people act. -#}
+{% macro minutes_between(earlier, later) -%}
+case
+    when {{ later }} < {{ earlier }} then 0
+    else extract(epoch from ({{ later }} - {{ earlier }}))::double precision / 60
+end
+{%- endmacro %}
+
+{#- One element of `percentile_cont(array[0.5, 0.9])`: both quantiles cost one sort. -#}
+{% macro median_and_p90(column) -%}
+percentile_cont(array[0.5, 0.9]::double precision[]) within group (order by {{ column }})
+{%- endmacro %}

@@ -1,0 +1,20 @@
+select
+    id as prediction_id,
+    workspace_id,
+    framework_id,
+    rule_id,
+    series_id,
+    kind,
+    model,
+    confidence,
+    made_at,
+    window_start,
+    window_end,
+    probability,
+    climatology,
+    risk_score,
+    was_accurate,
+    actual_alert_triggered_at,
+    verified_at,
+    greatest(created_at, made_at, verified_at) as changed_at
+from {{ source("convex", "alert_predictions") }}

@@ -1,0 +1,20 @@
+select
+    id as rule_id,
+    workspace_id,
+    framework_id,
+    metric_id,
+    name,
+    type,
+    condition,
+    severity,
+    aggregate,
+    window_seconds,
+    for_seconds,
+    threshold_value,
+    change_percentage,
+    provenance,
+    enabled as is_enabled,
+    deleted_at is not null as is_deleted,
+    created_at,
+    updated_at as changed_at
+from {{ source("convex", "alert_rules") }}

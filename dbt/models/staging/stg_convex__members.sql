@@ -1,0 +1,5 @@
+select
+    workspace_id,
+    user_id,
+    role
+from {{ source("convex", "members") }}

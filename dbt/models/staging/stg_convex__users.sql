@@ -1,0 +1,5 @@
+select
+    id as user_id,
+    name,
+    timezone
+from {{ source("convex", "users") }}
