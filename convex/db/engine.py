@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection, InternalError, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -15,11 +15,6 @@ from convex.db.identity import Identity
 from convex.settings import PoolSettings
 
 Connection = AsyncConnection[DictRow]
-
-_IDENTIFY = (
-    "SELECT set_config('convex.workspace_id', %s, true), set_config('convex.user_id', %s, true),"
-    " set_config('convex.role', %s, true), set_config('convex.api_key_id', %s, true)"
-)
 
 
 def connection_string(url: str, *, user: str, password: str) -> str:
@@ -52,6 +47,7 @@ class Database:
             max_size=sizes.maximum,
             open=False,
             kwargs={
+                "autocommit": True,  # BEGIN and COMMIT are said below
                 "row_factory": dict_row,
                 "application_name": application,
                 "prepare_threshold": 2,
@@ -66,33 +62,68 @@ class Database:
     @asynccontextmanager
     async def transaction(self, identity: Identity) -> AsyncIterator[Connection]:
         """One transaction as `identity`: committed at the end, rolled back on any exception."""
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(_IDENTIFY, _parameters(identity))
+        async with self._begun("BEGIN", identity) as connection:
             yield connection
 
     @asynccontextmanager
     async def read(self, identity: Identity) -> AsyncIterator[Connection]:
         """A read-only snapshot (repeatable read) as `identity`."""
-        async with self._pool.connection() as connection:
-            await connection.set_read_only(True)
-            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        async with self._begun(begin, identity) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _begun(self, begin: str, identity: Identity) -> AsyncIterator[Connection]:
+        connection = await self._begin(begin + "; " + _identify(identity))
+        try:
             try:
-                async with connection.transaction():
-                    await connection.execute(_IDENTIFY, _parameters(identity))
-                    yield connection
-            finally:
-                await connection.set_read_only(None)
-                await connection.set_isolation_level(None)
+                yield connection
+            except BaseException:
+                # a connection that is lost has rolled back by itself
+                with suppress(OperationalError):
+                    await connection.execute("ROLLBACK")
+                raise
+            ended = await connection.execute("COMMIT")
+            if ended.statusmessage != "COMMIT":
+                raise InternalError(
+                    "an error inside the transaction was swallowed; nothing is kept"
+                )
+        finally:
+            await self._pool.putconn(connection)
+
+    async def _begin(self, statements: str) -> Connection:
+        """A connection with the transaction begun, in one round trip.
+
+        A server that was restarted leaves dead connections in the pool: they are passed over here,
+        where nothing has happened yet, so that nobody sees them.
+        """
+        passed_over = 0
+        while True:
+            connection = await self._pool.getconn()
+            try:
+                await connection.execute(statements)
+            except BaseException as error:
+                await self._pool.putconn(connection)
+                if not isinstance(error, OperationalError) or passed_over == self._pool.max_size:
+                    raise
+                passed_over += 1
+            else:
+                return connection
 
     def statistics(self) -> dict[str, Any]:
         """Counters of the pool, by psycopg's names."""
         return dict(self._pool.get_stats())
 
 
-def _parameters(identity: Identity) -> tuple[str, str, str, str]:
+def _identify(identity: Identity) -> str:
+    # Sent with BEGIN in one message, which takes no parameters; hex digits need no quoting.
+    workspace, user, key = (
+        value.hex if value else ""
+        for value in (identity.workspace_id, identity.user_id, identity.api_key_id)
+    )
     return (
-        str(identity.workspace_id or ""),
-        str(identity.user_id or ""),
-        identity.role.value,
-        str(identity.api_key_id or ""),
+        f"SELECT set_config('convex.workspace_id', '{workspace}', true),"
+        f" set_config('convex.user_id', '{user}', true),"
+        f" set_config('convex.role', '{identity.role.value}', true),"
+        f" set_config('convex.api_key_id', '{key}', true)",
     )
