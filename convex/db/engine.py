@@ -125,5 +125,5 @@ def _identify(identity: Identity) -> str:
         f"SELECT set_config('convex.workspace_id', '{workspace}', true),"
         f" set_config('convex.user_id', '{user}', true),"
         f" set_config('convex.role', '{identity.role.value}', true),"
-        f" set_config('convex.api_key_id', '{key}', true)",
+        f" set_config('convex.api_key_id', '{key}', true)"
     )
