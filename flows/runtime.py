@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 from convex.db import Database
 from convex.db.roles import role_url
+from convex.embedded.valkey import redis_url
+from convex.live import Announcer
 from convex.settings import PoolSettings, Settings, load_settings
 
 
@@ -27,3 +29,12 @@ async def worker_database(settings: Settings | None = None) -> AsyncIterator[Dat
     url = role_url(settings, "convex_worker")
     async with Database.open(url, pool, application="convex-flow") as database:
         yield database
+
+
+@asynccontextmanager
+async def announcer(settings: Settings | None = None) -> AsyncIterator[Announcer]:
+    """Wakes WebSockets and the alert flow after this flow's commits; see `Announcer`."""
+    settings = settings or flow_settings()
+    url = role_url(settings, "convex_worker")
+    async with Announcer.open(url, redis_url(settings)) as wakes:
+        yield wakes

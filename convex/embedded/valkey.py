@@ -27,6 +27,7 @@ from convex.embedded.process import (
     write_private,
 )
 from convex.errors import Unavailable
+from convex.settings import Settings
 
 _START_SECONDS = 20.0
 _STOP = ((Signals.SIGTERM, 5.0),)
@@ -70,6 +71,14 @@ def read_url(home: Path) -> str:
             " CONVEX_REDIS_URL."
         ) from None
     return f"redis://:{values['password']}@127.0.0.1:{values['port']}/0"
+
+
+def redis_url(settings: Settings) -> str:
+    """Where Redis is for these settings: the one given, else the embedded one of the home.
+
+    Raises `Unavailable` when there is neither.
+    """
+    return settings.redis_url or read_url(settings.home)
 
 
 class EmbeddedValkey:
