@@ -180,6 +180,12 @@ async def find_workspace(connection: Connection, slug: str) -> Workspace | None:
     return None if row is None else Workspace(**row)
 
 
+async def list_workspaces(connection: Connection) -> list[Workspace]:
+    """Every workspace that the identity sees, by slug: all of them for `SYSTEM`."""
+    rows = await connection.execute(f"SELECT {_WORKSPACE} FROM convex.workspaces ORDER BY slug")
+    return [Workspace(**row) for row in await rows.fetchall()]
+
+
 async def update_workspace(
     connection: Connection,
     workspace_id: UUID,
