@@ -1,5 +1,5 @@
 /** Frameworks, their metrics and series, and the points of a series. */
-import { useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 import { call } from "@/api/client";
 import type { Framework, Metric, Page, Points, Series } from "@/api/types";
 
@@ -44,18 +44,19 @@ export interface Span {
   step: number;
 }
 
-export function usePoints(seriesId: number | null, span: Span) {
-  return useQuery({
+export function pointsQuery(seriesId: number, span: Span) {
+  return queryOptions({
     queryKey: ["points", seriesId, span],
     queryFn: ({ signal }) =>
       call<Points>(`/series/${seriesId}/points`, {
         query: { from: span.from, to: span.to, step: `${span.step}s` },
         signal,
       }),
-    enabled: seriesId !== null,
-    // A new range shows the old line until its own is there.
-    placeholderData: (previous) => (previous?.series_id === seriesId ? previous : undefined),
   });
+}
+
+export function usePoints(seriesId: number | null, span: Span) {
+  return useQuery({ ...pointsQuery(seriesId ?? 0, span), enabled: seriesId !== null });
 }
 
 /** Lists that are short by nature, read to their end. */

@@ -1,0 +1,55 @@
+import { useMemo } from "react";
+import { useNavigate, useParams, useSearchParams } from "react-router";
+import { ApiError } from "@/api/problem";
+import { useMay } from "@/app/identity";
+import { PageTitle } from "@/app/slots";
+import { RuleForm } from "@/components/rule-form";
+import { Failure } from "@/components/states";
+import { SkeletonRows } from "@/components/ui/skeleton";
+import { say } from "@/components/ui/toast";
+import { draftOf, emptyDraft } from "@/data/rule-draft";
+import { useRule, useSaveRule } from "@/data/rules";
+
+/** A rule to be made or changed. */
+export default function RulePage() {
+  const { id } = useParams();
+  const [parameters] = useSearchParams();
+  const framework = parameters.get("framework") ?? "";
+  const rule = useRule(id ?? "");
+  const save = useSaveRule(id ?? null);
+  const navigate = useNavigate();
+  const may = useMay("editor");
+  const start = useMemo(
+    () => (id === undefined ? emptyDraft(framework) : rule.data && draftOf(rule.data)),
+    [id, framework, rule.data],
+  );
+  const name = id === undefined ? "New rule" : (rule.data?.name ?? "Rule");
+  return (
+    <>
+      <PageTitle above={{ to: "/rules", name: "Rules" }}>{name}</PageTitle>
+      {id === undefined && !may ? (
+        <Failure error={new ApiError(403, "not_permitted", "Only editors and owners make rules.")} />
+      ) : id !== undefined && rule.isError ? (
+        <Failure error={rule.error} retry={() => void rule.refetch()} />
+      ) : start === undefined ? (
+        <SkeletonRows />
+      ) : (
+        <RuleForm
+          key={`${id ?? "new"} ${rule.data?.version ?? 0}`}
+          start={start}
+          readOnly={!may}
+          busy={save.isPending}
+          error={save.error}
+          onSave={(input) =>
+            save.mutate(input, {
+              onSuccess: (saved) => {
+                say(id === undefined ? `Made: ${saved.name}` : `Saved: ${saved.name}`);
+                if (id === undefined) void navigate(`/rules/${saved.id}`, { replace: true });
+              },
+            })
+          }
+        />
+      )}
+    </>
+  );
+}
