@@ -1,0 +1,193 @@
+"""From names to series: which row of `series` a point belongs to, creating what may be created.
+
+Each process remembers the series it has met. A memory can be wrong in one way only: the series is
+gone (or was never committed), since slugs and metric names never change. So whoever uses a place
+locks its row first, and calls `forget` for the rows that were not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from convex.db import Connection
+from convex.metrics import store
+from convex.metrics.model import Labels, Rejection
+
+SERIES_LIMIT = 10_000  # of a workspace that sets none (workspaces.settings.series_limit)
+_REMEMBERED = 500_000  # places in one process, then it starts afresh
+
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:/-]{0,99}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MOST_LABELS, _LONGEST_VALUE, _LONGEST_NAME = 40, 1000, 200
+
+Key = tuple[str, ...]  # framework, metric, then label names and values in the order of the names
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A known series."""
+
+    series_id: int
+    metric_id: UUID
+    framework_id: UUID
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why points of this key cannot be stored."""
+
+    reason: Rejection
+    detail: str
+
+
+_places: dict[UUID, dict[Key, Place]] = {}
+_count = 0
+
+
+def key_of(framework: str, metric: str, labels: Mapping[str, Any]) -> Key:
+    """What identifies a series by name. Labels that are no text make a key nobody has."""
+    if not labels:
+        return (framework, metric)
+    flat: list[str] = [framework, metric]
+    for name, value in sorted(labels.items()) if len(labels) > 1 else labels.items():
+        flat += (name, value if type(value) is str else repr((value,)))
+    return tuple(flat)
+
+
+def labels_hash(labels: Labels) -> bytes:
+    """SHA-256 of the labels, whatever their order: what the unique key of `series` compares."""
+    return hashlib.sha256(orjson.dumps(dict(labels), option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def wrong_labels(labels: Mapping[str, Any]) -> str | None:
+    """What is wrong with these labels, None if nothing is."""
+    if len(labels) > _MOST_LABELS:
+        return f"more than {_MOST_LABELS} labels"
+    for name, value in labels.items():
+        if not isinstance(name, str) or not _LABEL_NAME.fullmatch(name):
+            return f"the label name {str(name)[:100]!r} is not made of letters, digits and _.:/-"
+        if not isinstance(value, str):
+            return f"the label {name!r} is not text"
+        if len(value) > _LONGEST_VALUE or "\0" in value:
+            return f"the label {name!r} is longer than {_LONGEST_VALUE} or holds a zero byte"
+    return None
+
+
+def remembered(workspace_id: UUID) -> dict[Key, Place]:
+    """The places this process knows in a workspace; `resolve` adds to it."""
+    return _places.setdefault(workspace_id, {})
+
+
+def forget(workspace_id: UUID, series_ids: set[int]) -> None:
+    """These series do not exist (any more)."""
+    places = _places.get(workspace_id, {})
+    for key in [key for key, place in places.items() if place.series_id in series_ids]:
+        del places[key]
+
+
+async def resolve(
+    connection: Connection, workspace_id: UUID, wanted: Mapping[Key, Mapping[str, Any]]
+) -> dict[Key, Place | Refused]:
+    """Look up, or create, the series of each key (with its labels as given).
+
+    Unknown frameworks are refused; metrics are created unless the workspace says otherwise
+    (`settings.auto_create_metrics`), series up to `settings.series_limit`. Two writers that meet
+    the same new series agree on it: creation is serialised per workspace.
+    """
+    found: dict[Key, Place | Refused] = {}
+    for key, labels in wanted.items():
+        if refused := _refusal(key, labels):
+            found[key] = refused
+    keys = [key for key in wanted if key not in found]
+    if keys:
+        found |= await _look_up(connection, workspace_id, keys, wanted)
+    _remember(workspace_id, found)
+    return found
+
+
+def _refusal(key: Key, labels: Mapping[str, Any]) -> Refused | None:
+    framework, metric = key[0], key[1]
+    if _CONTROL.search(framework):
+        return Refused(Rejection.UNKNOWN_FRAMEWORK, "there is no framework of that slug")
+    if not 1 <= len(metric) <= _LONGEST_NAME or _CONTROL.search(metric):
+        return Refused(
+            Rejection.UNKNOWN_METRIC,
+            f"a metric's name has 1 to {_LONGEST_NAME} characters, none of them a control one",
+        )
+    if wrong := wrong_labels(labels):
+        return Refused(Rejection.INVALID_LABELS, wrong)
+    return None
+
+
+async def _look_up(
+    connection: Connection,
+    workspace_id: UUID,
+    keys: Sequence[Key],
+    wanted: Mapping[Key, Mapping[str, Any]],
+) -> dict[Key, Place | Refused]:
+    found: dict[Key, Place | Refused] = {}
+    frameworks = await store.framework_ids(connection, workspace_id, {key[0] for key in keys})
+    for key in keys:
+        if key[0] not in frameworks:
+            found[key] = Refused(
+                Rejection.UNKNOWN_FRAMEWORK, f"there is no framework with the slug {key[0]!r}"
+            )
+    pairs = {(frameworks[key[0]], key[1]) for key in keys if key[0] in frameworks}
+    metrics = await store.metric_ids(connection, workspace_id, pairs)
+    limits: store.Limits | None = None
+    if missing := pairs - metrics.keys():
+        limits = await store.lock_limits(connection, workspace_id)
+        if limits.auto_create_metrics:
+            await store.create_metrics(connection, workspace_id, missing)
+            metrics |= await store.metric_ids(connection, workspace_id, missing)
+    rows: dict[tuple[UUID, bytes], Key] = {}
+    for key in keys:
+        if key in found:
+            continue
+        metric = metrics.get((frameworks[key[0]], key[1]))
+        if metric is None:
+            found[key] = Refused(
+                Rejection.UNKNOWN_METRIC,
+                f"the framework {key[0]!r} has no metric {key[1]!r}, and new ones are not created"
+                " by pushing here",
+            )
+        else:
+            rows[(metric, labels_hash(wanted[key]))] = key
+    series = await store.series_ids(connection, workspace_id, rows.keys())
+    if absent := [row for row in rows if row not in series]:
+        limits = limits or await store.lock_limits(connection, workspace_id)
+        free = max(0, (limits.series_limit or SERIES_LIMIT) - limits.series)
+        series |= await store.series_ids(connection, workspace_id, absent)
+        absent = [row for row in absent if row not in series]
+        for row in absent[free:]:
+            found[rows[row]] = Refused(
+                Rejection.TOO_MANY_SERIES,
+                f"the workspace has its {limits.series_limit or SERIES_LIMIT} series already",
+            )
+        created = [
+            (frameworks[rows[row][0]], row[0], row[1], wanted[rows[row]]) for row in absent[:free]
+        ]
+        await store.create_series(connection, workspace_id, created)
+        series |= await store.series_ids(connection, workspace_id, absent[:free])
+    for row, series_id in series.items():
+        key = rows[row]
+        found[key] = Place(series_id, row[0], frameworks[key[0]], dict(wanted[key]))
+    return found
+
+
+def _remember(workspace_id: UUID, found: Mapping[Key, Place | Refused]) -> None:
+    global _count
+    new = {key: place for key, place in found.items() if isinstance(place, Place)}
+    _count += len(new)
+    if _count > _REMEMBERED:
+        _places.clear()
+        _count = len(new)
+    remembered(workspace_id).update(new)

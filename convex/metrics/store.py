@@ -1,0 +1,278 @@
+"""The SQL of metrics, series and points. Nothing here commits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import orjson
+from psycopg.types.json import Jsonb
+
+from convex.db import Connection
+from convex.metrics.arrays import Bigints, Doubles, Instants, array_cursor
+from convex.metrics.model import FloatArray, IntArray, RejectedPoint, to_datetime
+
+NEVER = -(2**63) + 946_684_800_000_000  # how '-infinity' reads: before every instant
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a workspace allows, and how many series it has."""
+
+    auto_create_metrics: bool
+    series_limit: int | None
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockedSeries:
+    """Columns of the locked rows, by id; instants in microseconds, `NEVER` for none.
+
+    `newest` is the newest point before this transaction.
+    """
+
+    ids: IntArray
+    newest: IntArray
+    ended: IntArray
+    created: IntArray
+
+
+async def framework_ids(
+    connection: Connection, workspace_id: UUID, slugs: Collection[str]
+) -> dict[str, UUID]:
+    """The frameworks that exist, by slug."""
+    rows = await connection.execute(
+        "SELECT slug, id FROM convex.frameworks WHERE workspace_id = %s AND slug = ANY(%s)",
+        (workspace_id, list(slugs)),
+    )
+    return {row["slug"]: row["id"] for row in await rows.fetchall()}
+
+
+async def metric_ids(
+    connection: Connection, workspace_id: UUID, pairs: Collection[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], UUID]:
+    """The metrics that exist, by framework and name."""
+    rows = await connection.execute(
+        "SELECT m.framework_id, m.name, m.id FROM convex.metrics AS m"
+        " INNER JOIN unnest(%s::uuid[], %s::text[]) AS w (framework_id, name)"
+        " ON w.framework_id = m.framework_id AND w.name = m.name WHERE m.workspace_id = %s",
+        ([pair[0] for pair in pairs], [pair[1] for pair in pairs], workspace_id),
+    )
+    return {(row["framework_id"], row["name"]): row["id"] for row in await rows.fetchall()}
+
+
+async def create_metrics(
+    connection: Connection, workspace_id: UUID, pairs: Collection[tuple[UUID, str]]
+) -> None:
+    """Metrics as a pushed point knows them; what exists stays as it is."""
+    ordered = sorted(pairs)
+    await connection.execute(
+        "INSERT INTO convex.metrics (workspace_id, framework_id, name)"
+        " SELECT %s, framework_id, name FROM unnest(%s::uuid[], %s::text[])"
+        " AS w (framework_id, name) ON CONFLICT (framework_id, name) DO NOTHING",
+        (workspace_id, [pair[0] for pair in ordered], [pair[1] for pair in ordered]),
+    )
+
+
+async def lock_limits(connection: Connection, workspace_id: UUID) -> Limits:
+    """What the workspace allows; until the end of the transaction nobody else creates there."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('convex.series ' || %s::text, 0))",
+        (workspace_id,),
+    )
+    rows = await connection.execute(
+        "SELECT settings, (SELECT count(*) FROM convex.series WHERE workspace_id = %s) AS series"
+        " FROM convex.workspaces WHERE id = %s",
+        (workspace_id, workspace_id),
+    )
+    row = await rows.fetchone()
+    settings: Mapping[str, Any] = {} if row is None else row["settings"]
+    limit = settings.get("series_limit")
+    return Limits(
+        auto_create_metrics=settings.get("auto_create_metrics", True) is not False,
+        series_limit=limit if isinstance(limit, int) and limit >= 0 else None,
+        series=0 if row is None else row["series"],
+    )
+
+
+async def series_ids(
+    connection: Connection, workspace_id: UUID, rows: Collection[tuple[UUID, bytes]]
+) -> dict[tuple[UUID, bytes], int]:
+    """The series that exist, by metric and hash of their labels."""
+    found = await connection.execute(
+        "SELECT s.metric_id, s.labels_hash, s.id FROM convex.series AS s"
+        " INNER JOIN unnest(%s::uuid[], %s::bytea[]) AS w (metric_id, labels_hash)"
+        " ON w.metric_id = s.metric_id AND w.labels_hash = s.labels_hash"
+        " WHERE s.workspace_id = %s",
+        ([row[0] for row in rows], [row[1] for row in rows], workspace_id),
+    )
+    return {
+        (row["metric_id"], bytes(row["labels_hash"])): row["id"] for row in await found.fetchall()
+    }
+
+
+async def create_series(
+    connection: Connection,
+    workspace_id: UUID,
+    rows: Sequence[tuple[UUID, UUID, bytes, Mapping[str, Any]]],
+) -> None:
+    """Series from (framework, metric, hash, labels); what exists stays as it is."""
+    await connection.execute(
+        "INSERT INTO convex.series (workspace_id, framework_id, metric_id, labels_hash, labels)"
+        " SELECT %s, w.framework_id, w.metric_id, w.labels_hash, w.labels"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[], %s::jsonb[])"
+        " AS w (framework_id, metric_id, labels_hash, labels)"
+        " ON CONFLICT (metric_id, labels_hash) DO NOTHING",
+        (
+            workspace_id,
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+            [Jsonb(row[3]) for row in rows],
+        ),
+    )
+
+
+LOCK_SERIES = (
+    "SELECT array_agg(l.id), array_agg(l.newest_at), array_agg(l.ended_at), array_agg(l.created_at)"
+    " FROM (SELECT id, coalesce(newest_at, '-infinity') AS newest_at,"
+    " coalesce(ended_at, '-infinity') AS ended_at, created_at FROM convex.series"
+    " WHERE id = ANY(%s) AND workspace_id = %s ORDER BY id FOR NO KEY UPDATE) AS l"
+)
+
+
+async def lock_series(connection: Connection, workspace_id: UUID, ids: IntArray) -> LockedSeries:
+    """Lock these rows in the order of their ids, so that writers never wait for each other in a
+    circle. Those that do not exist are left out.
+    """
+    cursor = array_cursor(connection)
+    await cursor.execute(LOCK_SERIES, (Bigints(ids), workspace_id))
+    row = await cursor.fetchone()
+    if row is None or row[0] is None:
+        none = np.empty(0, np.int64)
+        return LockedSeries(none, none, none, none)
+    return LockedSeries(*row)
+
+
+async def move_newest(
+    connection: Connection, ids: IntArray, newest: IntArray, ended: IntArray
+) -> None:
+    """The newest point of each series, and when it ended (`NEVER`: it goes on)."""
+    await array_cursor(connection).execute(
+        "UPDATE convex.series AS s SET newest_at = w.newest,"
+        " ended_at = nullif(w.ended, '-infinity')"
+        " FROM unnest(%s, %s, %s) AS w (id, newest, ended) WHERE s.id = w.id",
+        (Bigints(ids), Instants(newest), Instants(ended)),
+    )
+
+
+async def insert_points(
+    connection: Connection,
+    workspace_id: UUID,
+    series: IntArray,
+    timestamps: IntArray,
+    values: FloatArray,
+) -> int:
+    """Store points that are not there yet; returns how many were new."""
+    cursor = await array_cursor(connection).execute(
+        "INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
+        " SELECT %s, w.series_id, w.timestamp, w.value FROM unnest(%s, %s, %s)"
+        " AS w (series_id, timestamp, value) ON CONFLICT (series_id, timestamp) DO NOTHING",
+        (workspace_id, Bigints(series), Instants(timestamps), Doubles(values)),
+    )
+    return cursor.rowcount
+
+
+async def insert_late_points(
+    connection: Connection,
+    workspace_id: UUID,
+    series: IntArray,
+    timestamps: IntArray,
+    values: FloatArray,
+) -> tuple[IntArray, IntArray, int]:
+    """Store points of which some may be there: the new ones (series, timestamps), and how many of
+    the others got another value.
+    """
+    bound = (workspace_id, Bigints(series), Instants(timestamps), Doubles(values))
+    cursor = await array_cursor(connection).execute(
+        "WITH new AS (INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
+        " SELECT %s, w.series_id, w.timestamp, w.value FROM unnest(%s, %s, %s)"
+        " AS w (series_id, timestamp, value) ON CONFLICT (series_id, timestamp) DO NOTHING"
+        " RETURNING series_id, timestamp)"
+        " SELECT coalesce(array_agg(series_id), '{}'), coalesce(array_agg(timestamp), '{}')"
+        " FROM new",
+        bound,
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    corrected = 0
+    if len(row[0]) < len(series):
+        # Against the values that are there now, those just inserted included: they are equal.
+        cursor = await array_cursor(
+            connection
+        ).execute(
+            "UPDATE convex.points AS p SET value = w.value"
+            " FROM unnest(%s, %s, %s) AS w (series_id, timestamp, value)"
+            " WHERE p.workspace_id = %s AND p.series_id = w.series_id"
+            " AND p.timestamp = w.timestamp AND p.value <> w.value"
+            " AND p.timestamp BETWEEN %s AND %s",  # so that only their partitions are opened
+            (
+                *bound[1:],
+                workspace_id,
+                to_datetime(timestamps.min()),
+                to_datetime(timestamps.max()),
+            ),
+        )
+        corrected = cursor.rowcount
+    return row[0], row[1], corrected
+
+
+async def read_ranges(
+    connection: Connection, series: IntArray, after: IntArray, until: IntArray
+) -> dict[int, tuple[IntArray, FloatArray]]:
+    """The points in (after, until] of each series, in order of time. Ranges of one series may not
+    overlap.
+    """
+    cursor = array_cursor(connection)
+    await cursor.execute(
+        "SELECT w.series_id, array_agg(p.timestamp ORDER BY p.timestamp),"
+        " array_agg(p.value ORDER BY p.timestamp)"
+        " FROM unnest(%s, %s, %s) AS w (series_id, lower, upper)"
+        " INNER JOIN convex.points AS p ON p.series_id = w.series_id"
+        " AND p.timestamp > w.lower AND p.timestamp <= w.upper"
+        " WHERE p.timestamp > %s AND p.timestamp <= %s GROUP BY w.series_id",
+        (
+            Bigints(series),
+            Instants(after),
+            Instants(until),
+            to_datetime(after.min()),
+            to_datetime(until.max()),
+        ),
+    )
+    return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+
+
+async def insert_rejected(
+    connection: Connection, workspace_id: UUID, source: str, rejected: Sequence[RejectedPoint]
+) -> None:
+    """Keep points that were not taken."""
+    await connection.execute(
+        "INSERT INTO convex.rejected_points (workspace_id, source, reason, detail, point)"
+        " SELECT %s, %s, w.reason, w.detail, w.point FROM unnest(%s::text[], %s::text[],"
+        " %s::text[]::jsonb[]) AS w (reason, detail, point)",
+        (
+            workspace_id,
+            source,
+            [one.reason.value for one in rejected],
+            [one.detail[:1000].replace("\0", "\ufffd") for one in rejected],
+            [_storable(one.point) for one in rejected],
+        ),
+    )
+
+
+def _storable(point: Any) -> str:
+    """JSON that PostgreSQL can hold: it has no zero character."""
+    return orjson.dumps(point, default=str).decode().replace("\\u0000", "\\ufffd")
