@@ -12,6 +12,11 @@
 )
 {%- endmacro %}
 
+{#- The run after which this mart last took up rows of the marts that it is built from. -#}
+{% macro last_refreshed_at() -%}
+(select coalesce(max(seen.refreshed_at), '-infinity') from {{ this }} as seen)
+{%- endmacro %}
+
 {#- Whether `day` lies in the range of a back-fill; false when none is asked for. -#}
 {% macro in_backfill(day) -%}
 {%- if var("backfill_from") and var("backfill_to") -%}

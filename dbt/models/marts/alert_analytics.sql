@@ -25,7 +25,7 @@ with {% if is_incremental() %}
             month_starts_on
         from {{ ref("fct_alert_triggers") }}
         where
-            refreshed_at > (select max(seen.refreshed_at) from {{ this }} as seen)
+            refreshed_at > {{ last_refreshed_at() }}
             or {{ in_backfill("opened_on") }}
     ),
 

@@ -21,7 +21,7 @@ with {% if is_incremental() %}
         from {{ ref("fct_notifications") }}
         where
             trigger_id is not null
-            and refreshed_at > (select max(seen.refreshed_at) from {{ this }} as seen)
+            and refreshed_at > {{ last_refreshed_at() }}
     ),
 
 {% endif %}

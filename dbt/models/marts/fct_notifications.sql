@@ -1,3 +1,4 @@
+-- depends_on: {{ ref("int_recipients_zoned") }}
 {{
     config(
         materialized="incremental",
