@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     except TyperException as error:
-        say_error(f"{error}; see `convex {_command(arguments)}--help`.")
+        say_error(f"{str(error).rstrip('.')}; see `convex {_command(arguments)}--help`.")
         return USAGE
     except ValidationError as error:
         say_error(_wrong_settings(error))
@@ -59,20 +59,21 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if not _is_connection_error(error):
             raise
-        say_error(f"{error}; see what is wrong with `convex doctor`.")
+        say_error(f"{str(error).rstrip('.')}; see what is wrong with `convex doctor`.")
         return FAILED
     return result if isinstance(result, int) else 0
 
 
 def _command(arguments: Sequence[str]) -> str:
-    words: list[str] = []
-    for argument in arguments:
-        if argument.startswith("-") or len(words) == 2:
-            break
-        words.append(argument)
+    """The words of the command line that name a command, each followed by a space."""
     groups = {group.name for group in app.registered_groups}
-    kept = words[:2] if words and words[0] in groups else words[:1]
-    return "".join(f"{word} " for word in kept)
+    commands = {command.name for command in app.registered_commands}
+    first, second = (*arguments, "", "")[:2]
+    if first in commands:
+        return f"{first} "
+    if first in groups:
+        return f"{first} {second} " if second and not second.startswith("-") else f"{first} "
+    return ""
 
 
 def _wrong_settings(error: Exception) -> str:

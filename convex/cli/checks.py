@@ -15,7 +15,7 @@ from pathlib import Path
 from convex.cli.probe import ask, ask_json, is_well
 from convex.cli.processes import POOL
 from convex.cli.up import running_pid
-from convex.embedded import postgres, valkey
+from convex.embedded import cluster, valkey
 from convex.embedded.process import port_is_free
 from convex.errors import ConvexError
 from convex.settings import Settings
@@ -79,7 +79,7 @@ def _programs(settings: Settings) -> Finding:
     found = []
     try:
         if not settings.database_url:
-            found.append(str(postgres.programs() / "postgres"))
+            found.append(str(cluster.programs() / "postgres"))
         if not settings.redis_url:
             found.append(str(valkey.program()))
     except ConvexError as error:

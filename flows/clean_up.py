@@ -1,0 +1,66 @@
+"""Make what is needed soon and delete what has had its time, in the database and in Prefect."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.logging import get_run_logger
+from prefect.tasks import exponential_backoff
+
+from convex.db import SYSTEM
+from convex.db.housekeeping import BATCH, Expiring, delete_expired, make_partitions
+from flows.runtime import flow_settings, worker_database
+from flows.setup import runs
+
+KEPT_RUNS = timedelta(days=14)
+
+_again = task(
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    retry_jitter_factor=0.2,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+
+
+@flow(name="clean-up")
+async def clean_up() -> dict[str, int]:
+    """Partitions ahead, retention, expired keys and tokens, old runs; the counts of each."""
+    now = datetime.now(UTC)
+    counts = {"partitions": await prepare_partitions(now)}
+    for table in Expiring:
+        kept = flow_settings().live.retention if table is Expiring.LIVE_EVENTS else timedelta()
+        counts[table.value] = await drop_expired(table, now - kept)
+    counts["runs"] = await drop_old_runs(now - KEPT_RUNS)
+    get_run_logger().info("Cleaned up: %s", counts)
+    return counts
+
+
+@_again
+async def prepare_partitions(now: datetime) -> int:
+    """The months of points around now; how many were made."""
+    async with worker_database() as database, database.transaction(SYSTEM) as connection:
+        return await make_partitions(connection, now)
+
+
+@_again
+async def drop_expired(table: Expiring, before: datetime) -> int:
+    """Rows of a table whose time is over, a batch in each transaction; how many."""
+    dropped = 0
+    async with worker_database() as database:
+        while True:
+            async with database.transaction(SYSTEM) as connection:
+                count = await delete_expired(connection, table, before)
+            dropped += count
+            if count < BATCH:
+                return dropped
+
+
+@_again
+async def drop_old_runs(before: datetime) -> int:
+    """Runs that ended long ago, with their logs; how many."""
+    async with get_client() as client:
+        return await runs.delete_old_runs(client, before)
