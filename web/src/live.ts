@@ -173,7 +173,9 @@ export class AlertSocket {
       case "resync":
         return this.#resync(frame);
       case "error":
-        return this.#fail(new LiveError(frame.code ?? "error", frame.detail ?? "The server refused a message."));
+        return this.#fail(
+          new LiveError(frame.code ?? "error", frame.detail ?? "The server refused a message."),
+        );
       case "unsubscribed":
       case "pong":
         return;

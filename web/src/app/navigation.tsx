@@ -1,5 +1,17 @@
 import clsx from "clsx";
-import { BellRing, BookOpen, Database, ExternalLink, Gauge, History, Inbox, type LucideIcon, ShieldCheck, SlidersHorizontal, Workflow } from "lucide-react";
+import {
+  BellRing,
+  BookOpen,
+  Database,
+  ExternalLink,
+  Gauge,
+  History,
+  Inbox,
+  type LucideIcon,
+  ShieldCheck,
+  SlidersHorizontal,
+  Workflow,
+} from "lucide-react";
 import { NavLink } from "react-router";
 import { useFrameworks } from "@/data/frameworks";
 import { useUnreadCount } from "@/data/notifications";
@@ -41,7 +53,17 @@ export function SideNavigation() {
   return (
     <nav aria-label="Main" className="flex flex-1 flex-col gap-0.5 px-3 py-2">
       {ITEMS.map(({ to, name, icon: Icon, counts: counted }) => (
-        <NavLink key={to} to={to} end={to === "/"} className={({ isActive }) => clsx(line, isActive ? "bg-sunken font-medium text-ink" : "text-muted hover:bg-sunken/60 hover:text-ink")}>
+        <NavLink
+          key={to}
+          to={to}
+          end={to === "/"}
+          className={({ isActive }) =>
+            clsx(
+              line,
+              isActive ? "bg-sunken font-medium text-ink" : "text-muted hover:bg-sunken/60 hover:text-ink",
+            )
+          }
+        >
           <Icon size={16} aria-hidden />
           {name}
           {counted !== undefined && <Count kind={counted} count={counts[counted]} />}
@@ -64,7 +86,13 @@ function ExternalLinks() {
     <div className="mt-auto flex flex-col gap-0.5 pt-6">
       <h2 className="px-2.5 pb-1 text-2xs font-medium text-muted">Behind the scenes</h2>
       {links.map(([to, name, Icon]) => (
-        <a key={to} href={to} target="_blank" rel="noreferrer" className={clsx(line, "text-muted hover:bg-sunken/60 hover:text-ink")}>
+        <a
+          key={to}
+          href={to}
+          target="_blank"
+          rel="noreferrer"
+          className={clsx(line, "text-muted hover:bg-sunken/60 hover:text-ink")}
+        >
           <Icon size={16} aria-hidden />
           {name}
           <ExternalLink size={12} role="img" aria-label="opens in a new tab" className="ml-auto opacity-70" />
@@ -95,18 +123,31 @@ function Count({ kind, count }: { kind: "open" | "unread"; count: number }) {
 export function BottomNavigation() {
   const counts = useCounts();
   return (
-    <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden">
+    <nav
+      aria-label="Main"
+      className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden"
+    >
       {ITEMS.map(({ to, name, icon: Icon, counts: counted }) => (
         <NavLink
           key={to}
           to={to}
           end={to === "/"}
-          className={({ isActive }) => clsx("relative flex h-14 flex-col items-center justify-center gap-0.5 text-2xs", isActive ? "font-medium text-accent" : "text-muted")}
+          className={({ isActive }) =>
+            clsx(
+              "relative flex h-14 flex-col items-center justify-center gap-0.5 text-2xs",
+              isActive ? "font-medium text-accent" : "text-muted",
+            )
+          }
         >
           <Icon size={20} aria-hidden />
           {name}
           {counted !== undefined && counts[counted] > 0 && (
-            <span className={clsx("numbers absolute top-1.5 left-[calc(50%+6px)] rounded-full px-1 text-2xs leading-4 font-semibold", counted === "open" ? "bg-critical-tint text-critical-ink" : "bg-accent-tint text-accent")}>
+            <span
+              className={clsx(
+                "numbers absolute top-1.5 left-[calc(50%+6px)] rounded-full px-1 text-2xs leading-4 font-semibold",
+                counted === "open" ? "bg-critical-tint text-critical-ink" : "bg-accent-tint text-accent",
+              )}
+            >
               {counts[counted] > 99 ? "99+" : counts[counted]}
               <span className="sr-only">{counted === "open" ? " firing" : " unread"}</span>
             </span>

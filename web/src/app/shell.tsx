@@ -57,7 +57,12 @@ function Shell() {
         </aside>
         <div className="flex min-w-0 flex-1 flex-col">
           <TopBar titleRef={setSlot} />
-          <main ref={main} id="main" tabIndex={-1} className="flex-1 px-4 pt-4 pb-24 outline-none md:px-6 md:pt-5 md:pb-10">
+          <main
+            ref={main}
+            id="main"
+            tabIndex={-1}
+            className="flex-1 px-4 pt-4 pb-24 outline-none md:px-6 md:pt-5 md:pb-10"
+          >
             <Suspense fallback={<SkeletonRows />}>
               <Outlet />
             </Suspense>

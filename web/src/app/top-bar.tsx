@@ -50,10 +50,17 @@ function Connection() {
 function InboxLink() {
   const { data: unread = 0 } = useUnreadCount();
   return (
-    <Link to="/inbox" className={clsx(buttonClass({ look: "ghost", size: "icon" }), "relative hidden md:inline-flex")}>
-      <Inbox size={17} role="img" aria-label={unread === 0 ? "Inbox" : `Inbox, ${unread} unread`} />
-      {unread > 0 && <span aria-hidden className="absolute top-1 right-1 size-2 rounded-full border-2 border-ground bg-accent box-content" />}
-    </Link>
+    <div className="max-md:hidden">
+      <Link to="/inbox" className={clsx(buttonClass({ look: "ghost", size: "icon" }), "relative")}>
+        <Inbox size={17} role="img" aria-label={unread === 0 ? "Inbox" : `Inbox, ${unread} unread`} />
+        {unread > 0 && (
+          <span
+            aria-hidden
+            className="absolute top-1 right-1 box-content size-2 rounded-full border-2 border-ground bg-accent"
+          />
+        )}
+      </Link>
+    </div>
   );
 }
 
@@ -64,7 +71,10 @@ function UserMenu() {
     <Menu
       trigger={
         <Button look="ghost" size="icon" aria-label={`Menu of ${user.name}`} className="rounded-full">
-          <span aria-hidden className="flex size-7 items-center justify-center rounded-full bg-accent-tint text-2xs font-semibold text-accent">
+          <span
+            aria-hidden
+            className="flex size-7 items-center justify-center rounded-full bg-accent-tint text-2xs font-semibold text-accent"
+          >
             {initials(user.name || user.email)}
           </span>
         </Button>
@@ -78,7 +88,12 @@ function UserMenu() {
         </p>
       </div>
       <MenuLine />
-      <MenuChoices label="Theme" value={theme} onChange={(choice) => chooseTheme(choice as ThemeChoice)} choices={THEMES} />
+      <MenuChoices
+        label="Theme"
+        value={theme}
+        onChange={(choice) => chooseTheme(choice as ThemeChoice)}
+        choices={THEMES}
+      />
       <MenuLine />
       <MenuItem onSelect={() => void session.signOut()}>
         <LogOut size={15} aria-hidden className="text-muted" />
@@ -90,5 +105,8 @@ function UserMenu() {
 
 function initials(name: string): string {
   const words = name.split(/[\s@.]+/).filter(Boolean);
-  return words.slice(0, 2).map((word) => word.charAt(0).toUpperCase()).join("");
+  return words
+    .slice(0, 2)
+    .map((word) => word.charAt(0).toUpperCase())
+    .join("");
 }

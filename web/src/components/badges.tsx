@@ -16,10 +16,23 @@ const severityTint: Record<Severity, string> = {
 };
 
 /** Told by shape as well as by colour. */
-export function SeverityIcon({ severity, size = 16, className }: { severity: Severity; size?: number; className?: string }) {
+export function SeverityIcon({
+  severity,
+  size = 16,
+  className,
+}: {
+  severity: Severity;
+  size?: number;
+  className?: string;
+}) {
   const Icon = icons[severity];
   return (
-    <Icon size={size} role="img" aria-label={title(severity)} className={clsx("shrink-0", severityInk[severity], className)} />
+    <Icon
+      size={size}
+      role="img"
+      aria-label={title(severity)}
+      className={clsx("shrink-0", severityInk[severity], className)}
+    />
   );
 }
 
@@ -76,7 +89,12 @@ export function StateBadge({ state, severity }: { state: TriggerState; severity:
 
 export function Tag({ children, className }: { children: React.ReactNode; className?: string }) {
   return (
-    <span className={clsx("inline-flex h-5 items-center rounded bg-sunken px-1.5 text-2xs font-medium text-muted", className)}>
+    <span
+      className={clsx(
+        "inline-flex h-5 items-center rounded bg-sunken px-1.5 text-2xs font-medium text-muted",
+        className,
+      )}
+    >
       {children}
     </span>
   );

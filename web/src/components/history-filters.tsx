@@ -21,11 +21,16 @@ export function HistoryFilters({ filters, onChange }: HistoryFiltersProps) {
   return (
     <div role="search" aria-label="Filters" className="mb-4 flex flex-wrap items-center gap-2">
       <Several name="State" values={STATES} chosen={filters.state} onChange={(state) => set({ state })} />
-      <Several name="Severity" values={SEVERITIES} chosen={filters.severity} onChange={(severity) => set({ severity })} />
+      <Several
+        name="Severity"
+        values={SEVERITIES}
+        chosen={filters.severity}
+        onChange={(severity) => set({ severity })}
+      />
       <Several name="Type" values={TYPES} chosen={filters.type} onChange={(type) => set({ type })} />
       <Select
         aria-label="Framework"
-        className="w-auto max-w-48 border-line! shadow-card"
+        className="max-w-48 flex-1 sm:flex-none"
         value={filters.framework}
         onChange={(event) => set({ framework: event.target.value })}
       >
@@ -36,11 +41,11 @@ export function HistoryFilters({ filters, onChange }: HistoryFiltersProps) {
           </option>
         ))}
       </Select>
-      <div className="flex items-center gap-1.5">
+      <div className="flex items-center gap-1.5 max-sm:order-last">
         <Input
           type="date"
           aria-label="Opened from"
-          className="w-34 border-line! shadow-card"
+          className="w-34!"
           value={dayOf(filters.from, zone)}
           onChange={(event) => set({ from: startOfDay(event.target.value, zone) })}
         />
@@ -48,14 +53,14 @@ export function HistoryFilters({ filters, onChange }: HistoryFiltersProps) {
         <Input
           type="date"
           aria-label="Opened until"
-          className="w-34 border-line! shadow-card"
+          className="w-34!"
           value={dayOf(filters.to, zone, -1)}
           onChange={(event) => set({ to: startOfDay(event.target.value, zone, 1) })}
         />
       </div>
       <Select
         aria-label="Live or imported"
-        className="w-auto border-line! shadow-card"
+        className="flex-1 sm:flex-none"
         value={String(filters.historical ?? "")}
         onChange={({ target: { value } }) => set({ historical: value === "" ? null : value === "true" })}
       >
@@ -87,7 +92,10 @@ function Several({ name, values, chosen, onChange }: SeveralProps) {
     <Menu
       align="start"
       trigger={
-        <Button className={first === undefined ? "" : "border-accent! bg-accent-tint! text-accent!"} aria-label={`${name}: ${chosen.length === 0 ? "any" : chosen.join(", ")}`}>
+        <Button
+          className={first === undefined ? "" : "border-accent! bg-accent-tint! text-accent!"}
+          aria-label={`${name}: ${chosen.length === 0 ? "any" : chosen.join(", ")}`}
+        >
           {text}
           <ChevronDown size={14} aria-hidden />
         </Button>
@@ -97,7 +105,9 @@ function Several({ name, values, chosen, onChange }: SeveralProps) {
         <MenuCheck
           key={value}
           checked={chosen.includes(value)}
-          onCheckedChange={(checked) => onChange(values.filter((each) => (each === value ? checked : chosen.includes(each))))}
+          onCheckedChange={(checked) =>
+            onChange(values.filter((each) => (each === value ? checked : chosen.includes(each))))
+          }
         >
           {title(value)}
         </MenuCheck>

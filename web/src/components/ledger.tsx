@@ -26,14 +26,26 @@ export function Ledger({ trigger }: { trigger: string }) {
           <div className="min-w-0 flex-1">
             <p className="truncate text-sm">
               <span className="font-medium">{row.recipient?.name ?? "Channel"}</span>
-              <span className="text-muted"> by {row.channel ?? title(row.channel_kind ?? "no channel").toLowerCase()}</span>
+              <span className="text-muted">
+                {" "}
+                by {row.channel ?? title(row.channel_kind ?? "no channel").toLowerCase()}
+              </span>
               {row.step > 0 && <span className="text-muted"> · escalation {row.step}</span>}
             </p>
-            <p className="text-sm text-pretty text-muted">{row.explanation !== "" ? row.explanation : title(row.reason)}</p>
+            <p className="text-sm text-pretty text-muted">
+              {row.explanation !== "" ? row.explanation : title(row.reason)}
+            </p>
             {row.last_error !== null && <p className="text-xs text-critical-ink">{row.last_error}</p>}
           </div>
           <div className="text-right">
-            <span className={clsx("inline-block rounded-full px-2 text-xs leading-5.5 font-medium whitespace-nowrap", look(row))}>{title(row.state)}</span>
+            <span
+              className={clsx(
+                "inline-block rounded-full px-2 text-xs leading-5.5 font-medium whitespace-nowrap",
+                look(row),
+              )}
+            >
+              {title(row.state)}
+            </span>
             <p className="mt-0.5 text-xs text-muted">
               {row.delivered_at === null ? <Ago at={row.due_at} /> : <Ago at={row.delivered_at} />}
             </p>

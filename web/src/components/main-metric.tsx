@@ -13,14 +13,18 @@ export function MainMetric({ framework }: { framework: string }) {
   const main = series.data?.find(({ metric_id }) => metric_id === metric?.id);
   const points = usePoints(main?.id ?? null, daysUntilNow(7));
   if (series.isPending || metrics.isPending || (main !== undefined && points.isPending)) {
-    return <Skeleton className="h-9 w-full max-md:col-span-full" />;
+    return <Skeleton className="h-9 w-full col-span-full @2xl:col-span-1" />;
   }
   const values = points.data?.points.map(({ value }) => value) ?? [];
   const newest = values.at(-1);
   if (metric === undefined || newest === undefined) return <span className="text-sm text-muted">–</span>;
   return (
-    <div className="flex min-w-0 items-center gap-3 max-md:order-last max-md:col-span-full">
-      <Sparkline values={values} label={`${title(metric.name)} over seven days`} className="h-8 w-28 shrink-0 text-accent max-md:w-full max-md:flex-1" />
+    <div className="flex min-w-0 items-center gap-3 col-span-full @2xl:col-span-1">
+      <Sparkline
+        values={values}
+        label={`${title(metric.name)} over seven days`}
+        className="h-8 w-28 shrink-0 text-accent max-sm:flex-1"
+      />
       <div className="min-w-0">
         <p className="numbers truncate text-sm font-medium">{quantity(newest, metric.unit)}</p>
         <p className="truncate text-xs text-muted">{title(metric.name)}</p>

@@ -36,12 +36,19 @@ export function MetricChart({ metric, series, rules, triggers, span }: MetricCha
   const thresholds = useMemo(
     () =>
       rules.flatMap(({ type, enabled, threshold_value, severity, name }) =>
-        type === "threshold" && enabled && threshold_value !== null ? [{ value: threshold_value, severity, label: name }] : [],
+        type === "threshold" && enabled && threshold_value !== null
+          ? [{ value: threshold_value, severity, label: name }]
+          : [],
       ),
     [rules],
   );
   const episodes = useMemo(
-    () => triggers.map(({ opened_at, resolved_at, severity }) => ({ from: opened_at, to: resolved_at, severity })),
+    () =>
+      triggers.map(({ opened_at, resolved_at, severity }) => ({
+        from: opened_at,
+        to: resolved_at,
+        severity,
+      })),
     [triggers],
   );
   const newest = lines.length === 1 ? lines[0]?.points.at(-1)?.value : undefined;
@@ -49,7 +56,10 @@ export function MetricChart({ metric, series, rules, triggers, span }: MetricCha
     <Card>
       <header className="flex items-baseline gap-2 px-4 pt-3">
         <h2 className="truncate text-sm font-medium">{title(metric.name)}</h2>
-        {newest !== undefined && <p className="numbers ml-auto text-lg font-semibold">{quantity(newest, metric.unit)}</p>}
+        {lines.length > 1 && metric.unit !== "" && <p className="text-xs text-muted">{metric.unit}</p>}
+        {newest !== undefined && (
+          <p className="numbers ml-auto text-lg font-semibold">{quantity(newest, metric.unit)}</p>
+        )}
       </header>
       {lines.length > 1 && (
         <ul className="flex flex-wrap gap-x-3 px-4 text-xs text-muted">
@@ -70,7 +80,16 @@ export function MetricChart({ metric, series, rules, triggers, span }: MetricCha
         ) : lines.every(({ points }) => points.length === 0) ? (
           <p className="grid h-44 place-items-center text-sm text-muted">No points in this range</p>
         ) : (
-          <TimeChart label={title(metric.name)} lines={lines} unit={metric.unit} from={span.from} to={span.to} thresholds={thresholds} episodes={episodes} together="framework" />
+          <TimeChart
+            label={title(metric.name)}
+            lines={lines}
+            unit={metric.unit}
+            from={span.from}
+            to={span.to}
+            thresholds={thresholds}
+            episodes={episodes}
+            together="framework"
+          />
         )}
       </div>
     </Card>

@@ -9,6 +9,7 @@ import { RulePreview } from "./rule-preview";
 import { Button, buttonClass } from "./ui/button";
 import { Card, CardHeader } from "./ui/card";
 import { Field, Input, Select, Textarea } from "./ui/field";
+import { Switch } from "./ui/switch";
 
 const AGGREGATES: readonly Aggregate[] = ["last", "mean", "min", "max", "sum", "count", "p50", "p95"];
 const NO_DATA: readonly (readonly [NoData, string])[] = [
@@ -41,12 +42,23 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
     setTried(true);
     if (Object.keys(found).length === 0) onSave(inputOf(draft));
   };
-  const text = (name: TextName, attributes: { placeholder?: string; inputMode?: "decimal" } = {}) => (ties: Ties) => (
-    <Input {...ties} {...attributes} value={draft[name]} onChange={({ target }) => set({ [name]: target.value })} />
-  );
+  const text =
+    (name: TextName, attributes: { placeholder?: string; inputMode?: "decimal" } = {}) =>
+    (ties: Ties) => (
+      <Input
+        {...ties}
+        {...attributes}
+        value={draft[name]}
+        onChange={({ target }) => set({ [name]: target.value })}
+      />
+    );
 
   return (
-    <form onSubmit={submit} noValidate className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_minmax(24rem,0.8fr)]">
+    <form
+      onSubmit={submit}
+      noValidate
+      className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_minmax(24rem,0.8fr)]"
+    >
       <fieldset disabled={readOnly || busy} className="contents">
         <Card className="min-w-0">
           <Part legend="What it watches">
@@ -55,7 +67,11 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
             </Field>
             <Field label="Framework" error={problems.framework_id}>
               {(ties) => (
-                <Select {...ties} value={draft.framework_id} onChange={({ target }) => set({ framework_id: target.value, metric_id: "" })}>
+                <Select
+                  {...ties}
+                  value={draft.framework_id}
+                  onChange={({ target }) => set({ framework_id: target.value, metric_id: "" })}
+                >
                   <option value="">Choose…</option>
                   {frameworks.data?.map(({ id, name }) => (
                     <option key={id} value={id}>
@@ -87,13 +103,28 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
           </Part>
           <Part legend="When it fires">
             <Field label="Kind" error={problems.type}>
-              {(ties) => <Choices ties={ties} value={draft.type} values={TYPES} onChange={(type: AlertType) => set({ type })} />}
+              {(ties) => (
+                <Choices
+                  ties={ties}
+                  value={draft.type}
+                  values={TYPES}
+                  onChange={(type: AlertType) => set({ type })}
+                />
+              )}
             </Field>
             <Field label="Condition" error={problems.condition}>
               {(ties) => (
-                <Select {...ties} value={draft.condition} onChange={({ target }) => set({ condition: target.value as Condition })}>
+                <Select
+                  {...ties}
+                  value={draft.condition}
+                  onChange={({ target }) => set({ condition: target.value as Condition })}
+                >
                   {Object.entries(CONDITIONS).map(([value, words]) => (
-                    <option key={value} value={value} disabled={draft.type === "anomaly" && value === "equals"}>
+                    <option
+                      key={value}
+                      value={value}
+                      disabled={draft.type === "anomaly" && value === "equals"}
+                    >
                       {words}
                     </option>
                   ))}
@@ -107,7 +138,11 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
             ) : (
               <Field
                 label={draft.type === "anomaly" ? "Sensitivity" : "Threshold"}
-                hint={draft.type === "anomaly" ? "Lowest score that fires; empty for the default" : metric && `In ${unitName(metric.unit)}`}
+                hint={
+                  draft.type === "anomaly"
+                    ? "Lowest score that fires; empty for the default"
+                    : metric && `In ${unitName(metric.unit)}`
+                }
                 error={problems.threshold_value}
               >
                 {text("threshold_value", { inputMode: "decimal" })}
@@ -117,7 +152,14 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
               {text("recovery_threshold", { inputMode: "decimal" })}
             </Field>
             <Field label="Of the" error={problems.aggregate}>
-              {(ties) => <Choices ties={ties} value={draft.aggregate} values={AGGREGATES} onChange={(aggregate: Aggregate) => set({ aggregate })} />}
+              {(ties) => (
+                <Choices
+                  ties={ties}
+                  value={draft.aggregate}
+                  values={AGGREGATES}
+                  onChange={(aggregate: Aggregate) => set({ aggregate })}
+                />
+              )}
             </Field>
             <Field label="Over" hint="Length of the window" error={problems.window}>
               {text("window", { placeholder: "1h" })}
@@ -130,7 +172,11 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
             </Field>
             <Field label="Without data" error={problems.no_data}>
               {(ties) => (
-                <Select {...ties} value={draft.no_data} onChange={({ target }) => set({ no_data: target.value as NoData })}>
+                <Select
+                  {...ties}
+                  value={draft.no_data}
+                  onChange={({ target }) => set({ no_data: target.value as NoData })}
+                >
                   {NO_DATA.map(([value, words]) => (
                     <option key={value} value={value}>
                       {words}
@@ -145,13 +191,26 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
           </Part>
           <Part legend="What it means">
             <Field label="Severity" error={problems.severity}>
-              {(ties) => <Choices ties={ties} value={draft.severity} values={SEVERITIES} onChange={(severity: Severity) => set({ severity })} />}
+              {(ties) => (
+                <Choices
+                  ties={ties}
+                  value={draft.severity}
+                  values={SEVERITIES}
+                  onChange={(severity: Severity) => set({ severity })}
+                />
+              )}
             </Field>
             <Field label="Counts as a repeat within" error={problems.deduplication_window}>
               {text("deduplication_window", { placeholder: "5m" })}
             </Field>
             <Field label="Description" error={problems.description} className="sm:col-span-2">
-              {(ties) => <Textarea {...ties} value={draft.description} onChange={({ target }) => set({ description: target.value })} />}
+              {(ties) => (
+                <Textarea
+                  {...ties}
+                  value={draft.description}
+                  onChange={({ target }) => set({ description: target.value })}
+                />
+              )}
             </Field>
             <Field label="Channels" hint="Names with commas; empty: by preferences" error={problems.channels}>
               {text("channels")}
@@ -168,6 +227,12 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
           <Card>
             <CardHeader title="On the last 30 days" />
             <RulePreview draft={draft} metric={metric} />
+          </Card>
+          <Card className="flex items-center justify-between gap-4 px-4 py-3">
+            <label htmlFor="enabled" className="text-sm font-medium">
+              Enabled
+            </label>
+            <Switch id="enabled" checked={draft.enabled} onCheckedChange={(enabled) => set({ enabled })} />
           </Card>
           {error !== null && (
             <p role="alert" className="rounded-md bg-critical-tint px-3 py-2 text-sm text-critical-ink">
@@ -191,7 +256,9 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
 }
 
 type Ties = { id: string; "aria-describedby"?: string; "aria-invalid"?: true };
-type TextName = { [K in keyof RuleDraft]: RuleDraft[K] extends string ? (string extends RuleDraft[K] ? K : never) : never }[keyof RuleDraft];
+type TextName = {
+  [K in keyof RuleDraft]: RuleDraft[K] extends string ? (string extends RuleDraft[K] ? K : never) : never;
+}[keyof RuleDraft];
 
 function Part({ legend, children }: { legend: string; children: React.ReactNode }) {
   return (

@@ -3,8 +3,7 @@ import type { Metric } from "@/api/types";
 import { usePoints, useSeries } from "@/data/frameworks";
 import { numberOf, type RuleDraft, usesChange } from "@/data/rule-draft";
 import { daysUntilNow } from "@/data/span";
-import { quantity } from "@/format/number";
-import { CONDITIONS, labelText, title } from "@/format/words";
+import { labelText, ruleText, title } from "@/format/words";
 import { TimeChart } from "./chart";
 import { Skeleton } from "./ui/skeleton";
 
@@ -20,7 +19,13 @@ export function RulePreview({ draft, metric }: { draft: RuleDraft; metric: Metri
     () =>
       points.data === undefined || shown === undefined
         ? []
-        : [{ label: labelText(shown.labels) || title(shown.metric), points: points.data.points, step: points.data.step_seconds }],
+        : [
+            {
+              label: labelText(shown.labels) || title(shown.metric),
+              points: points.data.points,
+              step: points.data.step_seconds,
+            },
+          ],
     [points.data, shown],
   );
   const thresholds = useMemo(() => {
@@ -28,25 +33,40 @@ export function RulePreview({ draft, metric }: { draft: RuleDraft; metric: Metri
     return value === null ? [] : [{ value, severity, label: name || "Threshold" }];
   }, [change, threshold_value, severity, name]);
 
-  if (metric === undefined) return <p className="px-4 py-10 text-center text-sm text-muted">Choose a metric to see the rule on its real past.</p>;
+  if (metric === undefined)
+    return (
+      <p className="px-4 py-10 text-center text-sm text-muted">
+        Choose a metric to see the rule on its real past.
+      </p>
+    );
   return (
     <div className="p-3">
       <p className="px-1 pb-2 text-sm text-pretty text-muted">{inWords(draft, metric)}</p>
       {shown === undefined || points.isPending ? (
         <Skeleton className="h-72" />
       ) : (
-        <TimeChart label={`${title(metric.name)} over the last 30 days`} lines={lines} unit={metric.unit} from={span.from} to={span.to} thresholds={thresholds} tall />
+        <TimeChart
+          label={`${title(metric.name)} over the last 30 days`}
+          lines={lines}
+          unit={metric.unit}
+          from={span.from}
+          to={span.to}
+          thresholds={thresholds}
+          tall
+        />
       )}
     </div>
   );
 }
 
 function inWords(draft: RuleDraft, metric: Metric): string {
-  const goal = usesChange(draft)
-    ? quantity(numberOf(draft.change_percentage), "percent")
-    : draft.type === "anomaly"
-      ? "what is usual"
-      : quantity(numberOf(draft.threshold_value), metric.unit);
-  const held = /^0\D*$/.test(draft.for) ? "" : `, for ${draft.for} on end`;
-  return `Fires as ${draft.severity} when the ${draft.aggregate} of ${title(metric.name).toLowerCase()} over ${draft.window} ${CONDITIONS[draft.condition]} ${goal}${held}.`;
+  const sense = ruleText(
+    {
+      ...draft,
+      threshold_value: numberOf(draft.threshold_value),
+      change_percentage: numberOf(draft.change_percentage),
+    },
+    metric.unit,
+  );
+  return `${title(draft.severity)} when ${title(metric.name).toLowerCase()}: ${sense}.`;
 }

@@ -29,7 +29,13 @@ export function Sparkline({ values, label, className }: SparklineProps) {
   const line = `M${steps.join("L")}`;
   const end = steps.at(-1)?.split(",") ?? [];
   return (
-    <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label} className={className}>
+    <svg
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={label}
+      className={className}
+    >
       <defs>
         <linearGradient id={id} x1="0" y1="0" x2="0" y2="1">
           <stop offset="0" stopColor="currentColor" stopOpacity="0.18" />
@@ -37,7 +43,14 @@ export function Sparkline({ values, label, className }: SparklineProps) {
         </linearGradient>
       </defs>
       <path d={`${line}L${WIDTH - EDGE},${HEIGHT}L${EDGE},${HEIGHT}Z`} fill={`url(#${id})`} />
-      <path d={line} fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinejoin="round" vectorEffect="non-scaling-stroke" />
+      <path
+        d={line}
+        fill="none"
+        stroke="currentColor"
+        strokeWidth="1.5"
+        strokeLinejoin="round"
+        vectorEffect="non-scaling-stroke"
+      />
       <circle cx={end[0]} cy={end[1]} r="1.8" fill="currentColor" />
     </svg>
   );

@@ -4,7 +4,15 @@ import { ApiError, messageOf } from "@/api/problem";
 import { Button } from "./ui/button";
 
 /** Nothing to show, and why that is fine or what to do about it. */
-export function Empty({ icon: Icon, title, children }: { icon: LucideIcon; title: string; children?: ReactNode }) {
+export function Empty({
+  icon: Icon,
+  title,
+  children,
+}: {
+  icon: LucideIcon;
+  title: string;
+  children?: ReactNode;
+}) {
   return (
     <div className="flex flex-col items-center gap-1 px-6 py-12 text-center">
       <Icon size={22} aria-hidden className="mb-1.5 text-muted" />

@@ -20,7 +20,10 @@ function subscribe(listener: () => void): () => void {
 }
 
 export function useThemeChoice(): ThemeChoice {
-  return useSyncExternalStore(subscribe, () => (localStorage.getItem(STORED) as ThemeChoice | null) ?? "system");
+  return useSyncExternalStore(
+    subscribe,
+    () => (localStorage.getItem(STORED) as ThemeChoice | null) ?? "system",
+  );
 }
 
 /** The theme in force; charts draw on a canvas and must be drawn anew when it changes. */

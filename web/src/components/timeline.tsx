@@ -17,8 +17,17 @@ export function Timeline({ transitions }: { transitions: readonly Transition[] }
   return (
     <ol className="px-4 py-4">
       {told.map((transition) => (
-        <li key={transition.id} className="relative flex gap-3 pb-5 last:pb-0 not-last:before:absolute not-last:before:top-4 not-last:before:bottom-0 not-last:before:left-[4.5px] not-last:before:w-px not-last:before:bg-line">
-          <span aria-hidden className={clsx("mt-1.5 size-2.5 shrink-0 rounded-full", dots[transition.kind] ?? "bg-line-strong")} />
+        <li
+          key={transition.id}
+          className="relative flex gap-3 pb-5 last:pb-0 not-last:before:absolute not-last:before:top-4 not-last:before:bottom-0 not-last:before:left-[4.5px] not-last:before:w-px not-last:before:bg-line"
+        >
+          <span
+            aria-hidden
+            className={clsx(
+              "mt-1.5 size-2.5 shrink-0 rounded-full",
+              dots[transition.kind] ?? "bg-line-strong",
+            )}
+          />
           <div className="min-w-0 flex-1">
             <p className="flex flex-wrap items-baseline gap-x-2">
               <span className="font-medium">{title(transition.kind)}</span>
@@ -27,7 +36,9 @@ export function Timeline({ transitions }: { transitions: readonly Transition[] }
             </p>
             <p className="text-sm text-pretty text-muted">{sentence(transition.reason)}</p>
             {transition.note !== null && transition.note !== "" && (
-              <blockquote className="mt-1.5 border-l-2 border-line-strong pl-2.5 text-sm whitespace-pre-wrap">{transition.note}</blockquote>
+              <blockquote className="mt-1.5 border-l-2 border-line-strong pl-2.5 text-sm whitespace-pre-wrap">
+                {transition.note}
+              </blockquote>
             )}
           </div>
         </li>

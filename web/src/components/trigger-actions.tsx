@@ -1,5 +1,13 @@
 import { Check, Eye } from "lucide-react";
-import { createContext, type FormEvent, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
+import {
+  createContext,
+  type FormEvent,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useMemo,
+  useState,
+} from "react";
 import { messageOf } from "@/api/problem";
 import type { Trigger } from "@/api/types";
 import { useIdentity, useMay } from "@/app/identity";
@@ -59,8 +67,8 @@ export function TriggerActions({ children }: { children: ReactNode }) {
       <Dialog title="Resolve this alert" open={resolving !== null} onClose={() => setResolving(null)}>
         <form onSubmit={confirm} className="flex flex-col gap-4">
           <p className="text-sm text-muted">
-            <span className="font-medium text-ink">{resolving?.rule_name}</span> in {resolving?.framework_name}. It opens
-            again if the rule fires again.
+            <span className="font-medium text-ink">{resolving?.rule_name}</span> in{" "}
+            {resolving?.framework_name}. It opens again if the rule fires again.
           </p>
           <Field label="Note" hint="Optional: what it was, for whoever looks at it later.">
             {(ties) => <Textarea {...ties} name="note" maxLength={2000} autoFocus />}
@@ -78,7 +86,13 @@ export function TriggerActions({ children }: { children: ReactNode }) {
 }
 
 /** Only what is possible now, and only for those who may. */
-export function ActionButtons({ trigger, size = "sm" }: { trigger: Trigger; size?: NonNullable<ButtonLook["size"]> }) {
+export function ActionButtons({
+  trigger,
+  size = "sm",
+}: {
+  trigger: Trigger;
+  size?: NonNullable<ButtonLook["size"]>;
+}) {
   const may = useMay("editor");
   const { acknowledge, resolve } = useTriggerActions();
   if (!may || trigger.state === "resolved") return null;

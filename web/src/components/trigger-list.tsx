@@ -5,6 +5,7 @@ import { Link } from "react-router";
 import type { Trigger } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { useLive } from "@/app/live";
+import { useUnits } from "@/data/frameworks";
 import { quantity } from "@/format/number";
 import { lasted } from "@/format/time";
 import { labelText, title } from "@/format/words";
@@ -40,9 +41,16 @@ export function TriggerList({ triggers, label, onEnd, withActions = false }: Tri
     if (lastShown >= triggers.length - 20) onEnd?.();
   }, [lastShown, triggers.length, onEnd]);
   const onKeyDown = useRowKeys(triggers, withActions);
+  const unitOf = useUnits();
 
   return (
-    <ul ref={list} aria-label={label} className="relative" style={{ height: rows.getTotalSize() }} onKeyDown={onKeyDown}>
+    <ul
+      ref={list}
+      aria-label={label}
+      className="relative"
+      style={{ height: rows.getTotalSize() }}
+      onKeyDown={onKeyDown}
+    >
       {items.map(({ key, index, start }) => {
         const trigger = triggers[index];
         return trigger === undefined ? null : (
@@ -55,7 +63,11 @@ export function TriggerList({ triggers, label, onEnd, withActions = false }: Tri
             className="absolute inset-x-0 top-0 border-b border-line last:border-b-0"
             style={{ transform: `translateY(${start - top}px)` }}
           >
-            <TriggerRow trigger={trigger} withActions={withActions} />
+            <TriggerRow
+              trigger={trigger}
+              unit={unitOf(trigger.framework_id, trigger.metric)}
+              withActions={withActions}
+            />
           </li>
         );
       })}
@@ -63,7 +75,15 @@ export function TriggerList({ triggers, label, onEnd, withActions = false }: Tri
   );
 }
 
-export function TriggerRow({ trigger, withActions }: { trigger: Trigger; withActions: boolean }) {
+export function TriggerRow({
+  trigger,
+  unit,
+  withActions,
+}: {
+  trigger: Trigger;
+  unit: string;
+  withActions: boolean;
+}) {
   const { fresh } = useLive();
   const labels = labelText(trigger.labels);
   return (
@@ -71,18 +91,26 @@ export function TriggerRow({ trigger, withActions }: { trigger: Trigger; withAct
       data-trigger={trigger.id}
       className={clsx(
         "group relative grid grid-cols-[auto_minmax(0,1fr)_auto] items-center gap-x-3 gap-y-1 px-4 py-3 hover:bg-sunken/50",
-        "lg:grid-cols-[auto_minmax(0,1fr)_9rem_8rem_6.5rem_auto]",
+        withActions
+          ? "lg:grid-cols-[auto_minmax(0,1fr)_9rem_7.5rem_5.5rem_13.5rem]"
+          : "lg:grid-cols-[auto_minmax(0,1fr)_10rem_8rem_8rem]",
         fresh.has(trigger.id) && "animate-arrive",
       )}
     >
       <SeverityIcon severity={trigger.severity} className="self-start max-lg:mt-0.5 lg:self-center" />
       <div className="min-w-0">
         <p className="flex min-w-0 items-baseline gap-2">
-          <Link to={`/alerts/${trigger.id}`} className="truncate rounded font-medium after:absolute after:inset-0">
+          <Link
+            to={`/alerts/${trigger.id}`}
+            className="truncate rounded font-medium after:absolute after:inset-0"
+          >
             {trigger.rule_name}
           </Link>
           {trigger.repeat_count > 1 && (
-            <span className="numbers shrink-0 text-xs text-muted" title={`Seen ${trigger.repeat_count} times`}>
+            <span
+              className="numbers shrink-0 text-xs text-muted"
+              title={`Seen ${trigger.repeat_count} times`}
+            >
               ×{trigger.repeat_count}
             </span>
           )}
@@ -94,8 +122,10 @@ export function TriggerRow({ trigger, withActions }: { trigger: Trigger; withAct
         </p>
       </div>
       <p className="numbers text-right text-sm max-lg:hidden">
-        <span className="font-medium">{quantity(trigger.value)}</span>
-        {trigger.threshold !== null && <span className="text-muted"> / {quantity(trigger.threshold)}</span>}
+        <span className="font-medium">{quantity(trigger.value, unit)}</span>
+        {trigger.threshold !== null && (
+          <span className="text-muted"> / {quantity(trigger.threshold, unit)}</span>
+        )}
       </p>
       <div className="max-lg:justify-self-end">
         <StateBadge state={trigger.state} severity={trigger.severity} />
@@ -104,9 +134,11 @@ export function TriggerRow({ trigger, withActions }: { trigger: Trigger; withAct
         <Ago at={trigger.opened_at} />
         <Lasted trigger={trigger} />
       </p>
-      <div className={clsx("relative flex justify-end gap-1.5", withActions ? "max-lg:col-span-full max-lg:justify-start max-lg:pl-7 lg:w-[12.5rem]" : "hidden")}>
-        {withActions && <ActionButtons trigger={trigger} />}
-      </div>
+      {withActions && (
+        <div className="relative flex justify-end gap-1.5 max-lg:col-span-full max-lg:justify-start max-lg:pl-7">
+          <ActionButtons trigger={trigger} />
+        </div>
+      )}
     </div>
   );
 }
@@ -132,7 +164,8 @@ function useRowKeys(triggers: readonly Trigger[], withActions: boolean) {
     if (event.key === "j") focus(row.nextElementSibling);
     else if (event.key === "k") focus(row.previousElementSibling);
     else if (event.key === "a" && may && trigger?.state === "firing") acknowledge(trigger);
-    else if (event.key === "r" && may && trigger !== undefined && trigger.state !== "resolved") resolve(trigger);
+    else if (event.key === "r" && may && trigger !== undefined && trigger.state !== "resolved")
+      resolve(trigger);
     else return;
     event.preventDefault();
   };

@@ -28,6 +28,17 @@ export function useMetrics(framework: string) {
   });
 }
 
+/** Every metric's unit by framework and name: triggers and rules name metrics, not units. */
+export function useUnits(): (framework_id: string, metric: string) => string {
+  const metrics = useQuery({
+    queryKey: ["metrics"],
+    queryFn: ({ signal }) => allPages<Metric>("/metrics", {}, signal),
+    staleTime: 300_000,
+    select: (all) => new Map(all.map(({ framework_id, name, unit }) => [`${framework_id} ${name}`, unit])),
+  });
+  return (framework_id, metric) => metrics.data?.get(`${framework_id} ${metric}`) ?? "";
+}
+
 export function useSeries(framework: string) {
   return useQuery({
     queryKey: ["series", framework],

@@ -30,7 +30,8 @@ export function useInbox(unreadOnly: boolean) {
 export function useUnreadCount() {
   return useQuery({
     queryKey: [UNREAD],
-    queryFn: async ({ signal }) => (await call<Inbox>("/notifications", { query: { limit: 1 }, signal })).unread,
+    queryFn: async ({ signal }) =>
+      (await call<Inbox>("/notifications", { query: { limit: 1 }, signal })).unread,
   });
 }
 
@@ -39,13 +40,17 @@ export function useMarkRead() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (id: string | null) =>
-      call<unknown>(id === null ? "/notifications/read-all" : `/notifications/${id}/read`, { method: "POST" }),
+      call<unknown>(id === null ? "/notifications/read-all" : `/notifications/${id}/read`, {
+        method: "POST",
+      }),
     onMutate: (id) => {
       const now = new Date().toISOString();
       const lists = client.getQueriesData<InboxList>({ queryKey: [INBOX] });
       const unread = client.getQueryData<number>([UNREAD]);
       client.setQueriesData<InboxList>({ queryKey: [INBOX] }, (list) =>
-        mapItems(list, (item) => (id === null || item.id === id ? { ...item, read_at: item.read_at ?? now } : item)),
+        mapItems(list, (item) =>
+          id === null || item.id === id ? { ...item, read_at: item.read_at ?? now } : item,
+        ),
       );
       if (unread !== undefined) client.setQueryData([UNREAD], id === null ? 0 : Math.max(0, unread - 1));
       return { lists, unread };
@@ -86,7 +91,5 @@ function mapItems(
   list: InboxList | undefined,
   change: (item: InAppNotification) => InAppNotification,
 ): InboxList | undefined {
-  return (
-    list && { ...list, pages: list.pages.map((page) => ({ ...page, items: page.items.map(change) })) }
-  );
+  return list && { ...list, pages: list.pages.map((page) => ({ ...page, items: page.items.map(change) })) };
 }

@@ -2,7 +2,16 @@
 import type { RuleInput, Rule } from "@/api/types";
 import { parseDuration } from "@/format/time";
 
-export interface RuleDraft extends Omit<RuleInput, "threshold_value" | "change_percentage" | "recovery_threshold" | "tags" | "channels" | "runbook_url" | "no_data_after"> {
+export interface RuleDraft extends Omit<
+  RuleInput,
+  | "threshold_value"
+  | "change_percentage"
+  | "recovery_threshold"
+  | "tags"
+  | "channels"
+  | "runbook_url"
+  | "no_data_after"
+> {
   threshold_value: string;
   change_percentage: string;
   recovery_threshold: string;

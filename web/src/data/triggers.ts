@@ -66,8 +66,7 @@ export function useTriggerAction(me: Person) {
     },
     onSuccess: (trigger) => applyTrigger(client, trigger),
     onError: (_error, { trigger }) => rollBack(client, trigger),
-    onSettled: (_answer, _error, { trigger }) =>
-      client.invalidateQueries({ queryKey: [ONE, trigger.id] }),
+    onSettled: (_answer, _error, { trigger }) => client.invalidateQueries({ queryKey: [ONE, trigger.id] }),
   });
 }
 

@@ -2,7 +2,8 @@
 
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
-const precise = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 4 });
+const precise = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 3 });
+const tenths = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
 /** Units whose values are shares of one. */
 const SHARES = new Set(["ratio", "fraction", "share"]);
 
@@ -19,10 +20,16 @@ export function quantity(value: number | null | undefined, unit = ""): string {
   return unit === "percent" ? `${text} %` : `${text} ${unit}`;
 }
 
+/** A value on an axis: long units are said once, beside the chart. */
+export function tick(value: number, unit: string): string {
+  return SHARES.has(unit) || unit === "percent" || unit.length <= 3 ? quantity(value, unit) : number(value);
+}
+
 export function number(value: number): string {
   const size = Math.abs(value);
   if (size >= 1_000_000) return compact.format(value);
-  return size >= 1000 ? whole.format(value) : precise.format(value);
+  if (size >= 1000) return whole.format(value);
+  return size >= 100 ? tenths.format(value) : precise.format(value);
 }
 
 /** "1 alert", "2 alerts". */

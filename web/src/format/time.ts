@@ -39,7 +39,10 @@ export function clock(at: string, zone: string): string {
 
 /** "2026-01-31 12:00:05 UTC", for hover and copying. */
 export function utc(at: string): string {
-  return new Date(at).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
+  return new Date(at)
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, " UTC");
 }
 
 /** "1 h 5 min", "42 s": the two largest parts. */

@@ -26,16 +26,33 @@ export function labelText(labels: Readonly<Record<string, string>>): string {
     .join(", ");
 }
 
+type RuleSense = Pick<
+  Rule,
+  "type" | "condition" | "threshold_value" | "change_percentage" | "aggregate" | "window" | "for"
+>;
+
 /** "mean over 2h is above 20 % for 2h". */
-export function ruleText(rule: Rule, unit = ""): string {
-  const goal =
-    rule.condition === "changes_by" || rule.type === "performance"
-      ? quantity(rule.change_percentage, "percent")
-      : quantity(rule.threshold_value, unit);
-  const held = rule.for === "0s" ? "" : ` for ${rule.for}`;
-  const over = rule.window === "0s" ? rule.aggregate : `${rule.aggregate} over ${rule.window}`;
-  return `${over} ${CONDITIONS[rule.condition]} ${goal}${held}`;
+export function ruleText(rule: RuleSense, unit = ""): string {
+  const held = /^0\D*$/.test(rule.for) ? "" : ` for ${rule.for}`;
+  const over = /^0\D*$/.test(rule.window) ? rule.aggregate : `${rule.aggregate} over ${rule.window}`;
+  switch (rule.type) {
+    case "threshold": {
+      const change = rule.condition === "changes_by";
+      const goal = change
+        ? quantity(rule.change_percentage, "percent")
+        : quantity(rule.threshold_value, unit);
+      return `${over} ${CONDITIONS[rule.condition]} ${goal}${held}`;
+    }
+    case "anomaly":
+      return `unusual${SIDES[rule.condition] ?? ""}${held}`;
+    case "performance":
+      return `${over} worse than usual by ${quantity(rule.change_percentage, "percent")}${held}`;
+    case "milestone":
+      return `reaches ${quantity(rule.threshold_value, unit)}`;
+  }
 }
+
+const SIDES: Partial<Record<Condition, string>> = { above: ", on the high side", below: ", on the low side" };
 
 export function isOpen(trigger: Pick<Trigger, "state">): boolean {
   return trigger.state !== "resolved";

@@ -18,7 +18,10 @@ export default function AlertsPage() {
   const [parameters, setParameters] = useSearchParams();
   const severity = (parameters.get("severity") ?? "all") as Severity | "all";
   const open = useTriggers(OPEN);
-  const triggers = useMemo(() => open.data?.pages.flatMap(({ items }) => items).sort(byUrgency) ?? [], [open.data]);
+  const triggers = useMemo(
+    () => open.data?.pages.flatMap(({ items }) => items).sort(byUrgency) ?? [],
+    [open.data],
+  );
   const shown = severity === "all" ? triggers : triggers.filter((trigger) => trigger.severity === severity);
   const firing = triggers.filter(({ state }) => state === "firing").length;
   const number = (of: Severity) => triggers.filter((trigger) => trigger.severity === of).length;
@@ -34,7 +37,9 @@ export default function AlertsPage() {
           onChange={(next) => setParameters(next === "all" ? {} : { severity: next }, { replace: true })}
           choices={[
             ["all", <Choice key="all" name="All" count={triggers.length} />] as const,
-            ...SEVERITIES.map((each) => [each, <Choice key={each} name={title(each)} count={number(each)} />] as const),
+            ...SEVERITIES.map(
+              (each) => [each, <Choice key={each} name={title(each)} count={number(each)} />] as const,
+            ),
           ]}
         />
         <p className="ml-auto text-xs text-muted max-lg:hidden">
@@ -47,7 +52,10 @@ export default function AlertsPage() {
         ) : open.isError ? (
           <Failure error={open.error} retry={() => void open.refetch()} />
         ) : shown.length === 0 ? (
-          <Empty icon={BellOff} title={severity === "all" ? "Nothing is firing" : `Nothing ${severity} is firing`}>
+          <Empty
+            icon={BellOff}
+            title={severity === "all" ? "Nothing is firing" : `Nothing ${severity} is firing`}
+          >
             New alerts appear here the moment they open.
           </Empty>
         ) : (
@@ -67,5 +75,7 @@ function Choice({ name, count: number }: { name: string; count: number }) {
 }
 
 function Key({ children }: { children: string }) {
-  return <kbd className="rounded border border-line bg-surface px-1 font-mono text-2xs text-ink">{children}</kbd>;
+  return (
+    <kbd className="rounded border border-line bg-surface px-1 font-mono text-2xs text-ink">{children}</kbd>
+  );
 }

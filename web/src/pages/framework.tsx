@@ -43,7 +43,10 @@ function Detail({ framework }: { framework: Framework }) {
   const [parameters, setParameters] = useSearchParams();
   const days = rangeOf(parameters.get("days"));
   const span = useMemo(() => daysUntilNow(Number(days)), [days]);
-  const filters = useMemo(() => ({ ...NO_FILTERS, framework: framework.id, from: span.from }), [framework.id, span.from]);
+  const filters = useMemo(
+    () => ({ ...NO_FILTERS, framework: framework.id, from: span.from }),
+    [framework.id, span.from],
+  );
   const triggers = useTriggers(filters);
   const recent = useMemo(() => triggers.data?.pages.flatMap(({ items }) => items) ?? [], [triggers.data]);
   const { open_triggers: open } = framework;
@@ -61,7 +64,9 @@ function Detail({ framework }: { framework: Framework }) {
               <Tag key={tag}>{tag}</Tag>
             ))}
           </div>
-          {framework.description !== "" && <p className="mt-2 max-w-prose text-pretty">{framework.description}</p>}
+          {framework.description !== "" && (
+            <p className="mt-2 max-w-prose text-pretty">{framework.description}</p>
+          )}
           <p className="mt-1 text-sm text-muted">
             {plural(framework.metrics, "metric")}, {plural(framework.series, "series", "series")}
             {framework.last_point_at !== null && (
@@ -80,11 +85,14 @@ function Detail({ framework }: { framework: Framework }) {
         />
       </header>
       <Charts framework={framework} days={days} triggers={recent} />
-      <div className="grid items-start gap-5 2xl:grid-cols-[minmax(0,1fr)_27rem]">
+      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
         <Rules framework={framework} />
         <Card>
           <CardHeader title="Alerts in this range">
-            <Link to={`/history?framework=${framework.slug}`} className="rounded text-sm font-medium text-accent hover:underline">
+            <Link
+              to={`/history?framework=${framework.slug}`}
+              className="rounded text-sm font-medium text-accent hover:underline"
+            >
               All
             </Link>
           </CardHeader>
@@ -107,7 +115,15 @@ function Detail({ framework }: { framework: Framework }) {
   );
 }
 
-function Charts({ framework, days, triggers }: { framework: Framework; days: RangeDays; triggers: readonly Trigger[] }) {
+function Charts({
+  framework,
+  days,
+  triggers,
+}: {
+  framework: Framework;
+  days: RangeDays;
+  triggers: readonly Trigger[];
+}) {
   const metrics = useMetrics(framework.id);
   const series = useSeries(framework.id);
   const rules = useRules(framework.id);

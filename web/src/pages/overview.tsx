@@ -25,8 +25,8 @@ export default function OverviewPage() {
       <PageTitle waiting={sum(frameworks.data, ({ firing }) => firing)}>Overview</PageTitle>
       <div className="flex flex-col gap-5">
         <Figures frameworks={frameworks.data} />
-        <div className="grid items-start gap-5 2xl:grid-cols-[minmax(0,1fr)_27rem]">
-          <Card>
+        <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
+          <Card className="@container">
             <CardHeader title="Frameworks" hint="What is wrong comes first" />
             {frameworks.isPending ? (
               <SkeletonRows rows={4} className="h-14" />
@@ -99,7 +99,17 @@ function Figures({ frameworks }: { frameworks: Framework[] | undefined }) {
   );
 }
 
-function Figure({ to, name, value, severity }: { to: string; name: string; value: number | undefined; severity?: Severity }) {
+function Figure({
+  to,
+  name,
+  value,
+  severity,
+}: {
+  to: string;
+  name: string;
+  value: number | undefined;
+  severity?: Severity;
+}) {
   return (
     <div className="relative border-line px-4 py-3 hover:bg-sunken/50 max-lg:nth-[-n+2]:border-b max-lg:odd:border-r lg:not-last:border-r">
       <dt className="flex items-center gap-1.5 text-sm text-muted">
@@ -117,34 +127,38 @@ function Figure({ to, name, value, severity }: { to: string; name: string; value
 
 function FrameworkRow({ framework }: { framework: Framework }) {
   const { open_triggers: open } = framework;
+  const lastPoint = framework.last_point_at === null ? "No points" : <Ago at={framework.last_point_at} />;
   const quiet = open.firing + open.acknowledged === 0;
   return (
-    <li className="relative grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50 md:grid-cols-[minmax(0,1.1fr)_11rem_minmax(0,16rem)_6rem_1rem]">
+    <li className="relative grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50 @2xl:grid-cols-[minmax(0,1fr)_auto_14.5rem_5.5rem_1rem] @4xl:grid-cols-[minmax(0,1fr)_10rem_16rem_6rem_1rem]">
       <div className="min-w-0">
         <p className="flex min-w-0 items-center gap-2">
-          <Link to={`/frameworks/${framework.id}`} className="truncate rounded font-medium after:absolute after:inset-0">
+          <Link
+            to={`/frameworks/${framework.id}`}
+            className="truncate rounded font-medium after:absolute after:inset-0"
+          >
             {framework.name}
           </Link>
-          <Tag className="max-sm:hidden">{title(framework.kind)}</Tag>
+          <span className="max-sm:hidden">
+            <Tag>{title(framework.kind)}</Tag>
+          </span>
         </p>
         <p className="truncate text-sm text-muted">
+          <span className="@2xl:hidden">{lastPoint} · </span>
           {framework.description === ""
             ? `${plural(framework.metrics, "metric")}, ${plural(framework.series, "series", "series")}`
             : framework.description}
         </p>
       </div>
-      <div className="flex flex-wrap justify-end gap-1 md:justify-start">
+      <div className="flex flex-wrap justify-end gap-1 @4xl:justify-start">
         {SEVERITIES.map((severity) => (
           <SeverityCount key={severity} severity={severity} count={open[severity]} />
         ))}
         {quiet && <span className="text-sm text-good-ink">All quiet</span>}
       </div>
       <MainMetric framework={framework.id} />
-      <p className="text-right text-sm text-muted">
-        <span className="md:hidden">Last point </span>
-        {framework.last_point_at === null ? "No points" : <Ago at={framework.last_point_at} />}
-      </p>
-      <ChevronRight size={16} aria-hidden className="text-muted max-md:hidden" />
+      <p className="hidden text-right text-sm text-muted @2xl:block">{lastPoint}</p>
+      <ChevronRight size={16} aria-hidden className="hidden text-muted @2xl:block" />
     </li>
   );
 }

@@ -17,7 +17,9 @@ export default function RulesPage() {
   const wanted = parameters.get("q") ?? "";
   const needle = wanted.toLowerCase();
   const shown = rules.data?.filter((rule) =>
-    [rule.name, rule.framework, rule.metric, ...rule.tags].some((text) => text.toLowerCase().includes(needle)),
+    [rule.name, rule.framework, rule.metric, ...rule.tags].some((text) =>
+      text.toLowerCase().includes(needle),
+    ),
   );
   return (
     <>
@@ -27,9 +29,11 @@ export default function RulesPage() {
           type="search"
           aria-label="Find a rule"
           placeholder="Find by name, framework, metric or tag"
-          className="max-w-sm border-line! shadow-card"
+          className="max-w-sm"
           value={wanted}
-          onChange={({ target: { value } }) => setParameters(value === "" ? {} : { q: value }, { replace: true })}
+          onChange={({ target: { value } }) =>
+            setParameters(value === "" ? {} : { q: value }, { replace: true })
+          }
         />
         {may && (
           <Link to="/rules/new" className={`${buttonClass({ look: "primary" })} ml-auto`}>

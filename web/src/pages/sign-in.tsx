@@ -33,7 +33,10 @@ export function SignInPage() {
           <h1 className="mt-4 text-2xl font-semibold">Sign in to Convex</h1>
           <p className="mt-1 text-muted">What is wrong, who was told, and whether it was worth it.</p>
         </div>
-        <form onSubmit={submit} className="flex flex-col gap-4 rounded-xl border border-line bg-surface p-6 shadow-card">
+        <form
+          onSubmit={submit}
+          className="flex flex-col gap-4 rounded-xl border border-line bg-surface p-6 shadow-card"
+        >
           {state.status === "signed-out" && state.reason === "expired" && problem === "" && (
             <p role="status" className="rounded-md bg-info-tint px-3 py-2 text-sm text-info-ink">
               Your session has ended. Please sign in again.
@@ -45,12 +48,36 @@ export function SignInPage() {
             </p>
           )}
           <Field label="E-mail">
-            {(ties) => <Input {...ties} name="email" type="email" autoComplete="username" required autoFocus className="h-9.5" />}
+            {(ties) => (
+              <Input
+                {...ties}
+                name="email"
+                type="email"
+                autoComplete="username"
+                required
+                autoFocus
+                className="h-9.5"
+              />
+            )}
           </Field>
           <Field label="Password">
-            {(ties) => <Input {...ties} name="password" type="password" autoComplete="current-password" required className="h-9.5" />}
+            {(ties) => (
+              <Input
+                {...ties}
+                name="password"
+                type="password"
+                autoComplete="current-password"
+                required
+                className="h-9.5"
+              />
+            )}
           </Field>
-          <Button type="submit" look="primary" className="mt-1 h-9.5 w-full" disabled={busy || state.status === "restoring"}>
+          <Button
+            type="submit"
+            look="primary"
+            className="mt-1 h-9.5 w-full"
+            disabled={busy || state.status === "restoring"}
+          >
             {busy ? "Signing in…" : "Sign in"}
           </Button>
         </form>

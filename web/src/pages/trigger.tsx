@@ -52,7 +52,10 @@ function Detail({ trigger }: { trigger: TriggerDetail }) {
           </div>
           <p className="mt-2.5 max-w-prose text-lg text-pretty">{trigger.reason}</p>
           <p className="mt-1 text-sm text-muted">
-            <Link to={`/frameworks/${trigger.framework_id}`} className="rounded font-medium text-ink underline decoration-line-strong underline-offset-3 hover:decoration-ink">
+            <Link
+              to={`/frameworks/${trigger.framework_id}`}
+              className="rounded font-medium text-ink underline decoration-line-strong underline-offset-3 hover:decoration-ink"
+            >
               {trigger.framework_name}
             </Link>{" "}
             · {title(trigger.metric)} {labelText(trigger.labels)}
@@ -82,15 +85,24 @@ function Facts({ trigger, unit }: { trigger: TriggerDetail; unit: string }) {
   const rule = useRule(trigger.rule_id ?? "");
   const now = useNow();
   const facts: [string, ReactNode][] = [
-    ["Value", <span key="v" className="font-medium">{quantity(trigger.value, unit)}</span>],
+    [
+      "Value",
+      <span key="v" className="font-medium">
+        {quantity(trigger.value, unit)}
+      </span>,
+    ],
     ["Threshold", quantity(trigger.threshold, unit)],
     ["Opened", <At key="o" at={trigger.opened_at} />],
-    [trigger.state === "resolved" ? "Lasted" : "Open for", lasted(trigger.opened_at, trigger.resolved_at ?? now)],
+    [
+      trigger.state === "resolved" ? "Lasted" : "Open for",
+      lasted(trigger.opened_at, trigger.resolved_at ?? now),
+    ],
     ["Last seen", <Ago key="l" at={trigger.last_seen_at} />],
     ["Seen", trigger.repeat_count === 1 ? "once" : `${trigger.repeat_count} times`],
   ];
   if (trigger.acknowledged_by !== null) facts.push(["Acknowledged by", trigger.acknowledged_by.name]);
-  if (trigger.resolution_reason !== null) facts.push(["Resolved by", trigger.resolved_by?.name ?? title(trigger.resolution_reason)]);
+  if (trigger.resolution_reason !== null)
+    facts.push(["Resolved by", trigger.resolved_by?.name ?? title(trigger.resolution_reason)]);
   if (trigger.rule_id !== null) {
     facts.push([
       "Rule",
@@ -103,17 +115,23 @@ function Facts({ trigger, unit }: { trigger: TriggerDetail; unit: string }) {
   if (runbook !== null && runbook !== undefined && /^https?:/.test(runbook)) {
     facts.push([
       "Runbook",
-      <a key="b" href={runbook} target="_blank" rel="noreferrer" className="inline-flex items-center gap-1 rounded text-accent hover:underline">
+      <a
+        key="b"
+        href={runbook}
+        target="_blank"
+        rel="noreferrer"
+        className="inline-flex items-center gap-1 rounded text-accent hover:underline"
+      >
         Open <ExternalLink size={12} aria-hidden />
       </a>,
     ]);
   }
   return (
-    <dl className="grid grid-cols-2 gap-x-6 gap-y-3 rounded-xl border border-line bg-surface px-4 py-3.5 shadow-card sm:grid-cols-3 lg:grid-cols-[repeat(auto-fit,minmax(8.5rem,1fr))]">
+    <dl className="flex flex-wrap gap-x-10 gap-y-3 rounded-xl border border-line bg-surface px-4 py-3.5 shadow-card">
       {facts.map(([name, value]) => (
         <div key={name} className="min-w-0">
           <dt className="text-xs text-muted">{name}</dt>
-          <dd className="numbers truncate">{value}</dd>
+          <dd className="numbers">{value}</dd>
         </div>
       ))}
     </dl>
@@ -125,14 +143,20 @@ function Evidence({ trigger, unit }: { trigger: TriggerDetail; unit: string }) {
   const span = useMemo(() => around(opened_at, resolved_at), [opened_at, resolved_at]);
   const points = usePoints(series_id, span);
   const lines = useMemo(
-    () => (points.data === undefined ? [] : [{ label: title(metric), points: points.data.points, step: points.data.step_seconds }]),
+    () =>
+      points.data === undefined
+        ? []
+        : [{ label: title(metric), points: points.data.points, step: points.data.step_seconds }],
     [points.data, metric],
   );
   const thresholds = useMemo(
     () => (threshold === null ? [] : [{ value: threshold, severity, label: rule_name }]),
     [threshold, severity, rule_name],
   );
-  const episodes = useMemo(() => [{ from: opened_at, to: resolved_at, severity }], [opened_at, resolved_at, severity]);
+  const episodes = useMemo(
+    () => [{ from: opened_at, to: resolved_at, severity }],
+    [opened_at, resolved_at, severity],
+  );
   if (series_id === null) return null;
   return (
     <Card>
@@ -143,7 +167,16 @@ function Evidence({ trigger, unit }: { trigger: TriggerDetail; unit: string }) {
         ) : points.isError ? (
           <Failure error={points.error} retry={() => void points.refetch()} />
         ) : (
-          <TimeChart label={`${title(metric)} around the alert`} lines={lines} unit={unit} from={span.from} to={span.to} thresholds={thresholds} episodes={episodes} tall />
+          <TimeChart
+            label={`${title(metric)} around the alert`}
+            lines={lines}
+            unit={unit}
+            from={span.from}
+            to={span.to}
+            thresholds={thresholds}
+            episodes={episodes}
+            tall
+          />
         )}
       </div>
     </Card>

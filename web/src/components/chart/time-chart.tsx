@@ -4,7 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import type { Point, Severity } from "@/api/types";
 import { useTheme } from "@/components/theme";
 import { useZone } from "@/components/time";
-import { quantity } from "@/format/number";
+import { quantity, tick } from "@/format/number";
 import { align } from "./align";
 import { legend } from "./legend";
 
@@ -79,7 +79,7 @@ export default function TimeChart(props: TimeChartProps) {
           font: FONT,
           grid: { show: false },
           ticks: { stroke: colour("line"), size: 4 },
-          size: 30,
+          size: 38,
           values: TIMES,
         },
         {
@@ -89,22 +89,25 @@ export default function TimeChart(props: TimeChartProps) {
           grid: { stroke: colour("line"), width: 1 },
           ticks: { show: false },
           gap: 8,
-          values: (_plot, splits) => splits.map((split) => quantity(split, unit)),
+          values: (_plot, splits) => splits.map((split) => tick(split, unit)),
           space: 34,
         },
       ],
       series: [
         {},
-        ...lines.map(
-          ({ label, points }, index): uPlot.Series => ({
-            label,
-            stroke: colour(`series-${(index % 5) + 1}`),
-            width: 1.5,
-            points: { show: points.length === 1 },
-            spanGaps: false,
-          }),
-        ),
-        ...(band ? [{ ...EDGE, label: "min" }, { ...EDGE, label: "max" }] : []),
+        ...lines.map(({ label, points }, index): uPlot.Series => ({
+          label,
+          stroke: colour(`series-${(index % 5) + 1}`),
+          width: 1.5,
+          points: { show: points.length === 1 },
+          spanGaps: false,
+        })),
+        ...(band
+          ? [
+              { ...EDGE, label: "min" },
+              { ...EDGE, label: "max" },
+            ]
+          : []),
       ],
       ...(band && { bands: [{ series: [3, 2], fill: faded(colour("series-1"), 14) } as uPlot.Band] }),
       hooks: {
@@ -135,7 +138,7 @@ const EDGE: uPlot.Series = { width: 0, points: { show: false } };
 const TIMES: uPlot.Axis.Values = [
   [31_536_000, "{YYYY}", null, null, null, null, null, null, 1],
   [2_419_200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
-  [86_400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86_400, "{D} {MMM}", null, null, null, null, null, null, 1],
   [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
   [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
   [1, "{HH}:{mm}:{ss}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
@@ -181,7 +184,11 @@ function drawEpisodes(plot: uPlot, episodes: readonly Episode[], colour: (name: 
   ctx.restore();
 }
 
-function drawThresholds(plot: uPlot, thresholds: readonly Threshold[], colour: (name: string) => string): void {
+function drawThresholds(
+  plot: uPlot,
+  thresholds: readonly Threshold[],
+  colour: (name: string) => string,
+): void {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.lineWidth = devicePixelRatio;
@@ -203,7 +210,9 @@ function describe({ label, lines, unit, thresholds = NO_THRESHOLDS }: TimeChartP
     const newest = points.at(-1);
     const values = points.map(({ value }) => value);
     const range = `between ${quantity(smallest(values), unit)} and ${quantity(-smallest(values.map((v) => -v)), unit)}`;
-    return newest === undefined ? `${name}: no points` : `${name}: last ${quantity(newest.value, unit)}, ${range}`;
+    return newest === undefined
+      ? `${name}: no points`
+      : `${name}: last ${quantity(newest.value, unit)}, ${range}`;
   });
   const limits = thresholds.map(({ value, label: name }) => `${name} at ${quantity(value, unit)}`);
   return [label, ...parts, ...limits].join(". ");

@@ -28,7 +28,13 @@ export function buttonClass({ look = "secondary", size = "md" }: ButtonLook = {}
   );
 }
 
-export function Button({ look, size, className, type = "button", ...rest }: ComponentProps<"button"> & ButtonLook) {
+export function Button({
+  look,
+  size,
+  className,
+  type = "button",
+  ...rest
+}: ComponentProps<"button"> & ButtonLook) {
   const wanted: ButtonLook = { ...(look && { look }), ...(size && { size }) };
   return <button type={type} className={clsx(buttonClass(wanted), className)} {...rest} />;
 }

@@ -7,7 +7,15 @@ export function Card({ className, ...rest }: ComponentProps<"section">) {
   );
 }
 
-export function CardHeader({ title, hint, children }: { title: string; hint?: ReactNode; children?: ReactNode }) {
+export function CardHeader({
+  title,
+  hint,
+  children,
+}: {
+  title: string;
+  hint?: ReactNode;
+  children?: ReactNode;
+}) {
   return (
     <header className="flex min-h-12 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-4 py-2">
       <h2 className="text-base font-semibold">{title}</h2>

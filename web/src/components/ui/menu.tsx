@@ -3,7 +3,15 @@ import { DropdownMenu } from "radix-ui";
 import type { ComponentProps, ReactNode } from "react";
 
 /** Not modal: a modal one injects a style element, which the content security policy refuses. */
-export function Menu({ trigger, children, align = "end" }: { trigger: ReactNode; children: ReactNode; align?: "start" | "end" }) {
+export function Menu({
+  trigger,
+  children,
+  align = "end",
+}: {
+  trigger: ReactNode;
+  children: ReactNode;
+  align?: "start" | "end";
+}) {
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
@@ -39,12 +47,27 @@ export function MenuCheck({ children, ...rest }: ComponentProps<typeof DropdownM
   );
 }
 
-export function MenuChoices({ value, onChange, label, choices }: { value: string; onChange: (value: string) => void; label: string; choices: readonly (readonly [string, string])[] }) {
+export function MenuChoices({
+  value,
+  onChange,
+  label,
+  choices,
+}: {
+  value: string;
+  onChange: (value: string) => void;
+  label: string;
+  choices: readonly (readonly [string, string])[];
+}) {
   return (
     <DropdownMenu.RadioGroup value={value} onValueChange={onChange} aria-label={label}>
       <MenuLabel>{label}</MenuLabel>
       {choices.map(([key, text]) => (
-        <DropdownMenu.RadioItem key={key} value={key} className={item} onSelect={(event) => event.preventDefault()}>
+        <DropdownMenu.RadioItem
+          key={key}
+          value={key}
+          className={item}
+          onSelect={(event) => event.preventDefault()}
+        >
           <span className="flex size-4 items-center justify-center">
             <DropdownMenu.ItemIndicator className="size-1.5 rounded-full bg-accent" />
           </span>
@@ -56,7 +79,11 @@ export function MenuChoices({ value, onChange, label, choices }: { value: string
 }
 
 export function MenuLabel({ children }: { children: ReactNode }) {
-  return <DropdownMenu.Label className="px-2 pt-1.5 pb-1 text-2xs font-medium text-muted">{children}</DropdownMenu.Label>;
+  return (
+    <DropdownMenu.Label className="px-2 pt-1.5 pb-1 text-2xs font-medium text-muted">
+      {children}
+    </DropdownMenu.Label>
+  );
 }
 
 export function MenuLine() {

@@ -11,7 +11,13 @@ interface SegmentedProps<T extends string> {
 }
 
 /** One of a few, all in sight. */
-export function Segmented<T extends string>({ label, value, onChange, choices, className }: SegmentedProps<T>) {
+export function Segmented<T extends string>({
+  label,
+  value,
+  onChange,
+  choices,
+  className,
+}: SegmentedProps<T>) {
   return (
     <ToggleGroup.Root
       type="single"
