@@ -56,9 +56,7 @@ class Cache:
     async def _fly(
         self, cache: str, workspace_id: UUID, key: str, load: Load, seconds: int
     ) -> bytes:
-        generation = await self._server.ask(
-            lambda redis: redis.get(_generation_key(workspace_id))
-        )
+        generation = await self._server.ask(lambda redis: redis.get(_generation_key(workspace_id)))
         number = generation.decode() if isinstance(generation, bytes) else "0"
         full_key = f"cache:{workspace_id}:{number}:{cache}:{key}"
         kept = await self._read(full_key)

@@ -112,12 +112,8 @@ def workers(settings: Settings) -> list[ProcessService]:
 
 
 def api(settings: Settings) -> ProcessService:
-    """The API with the web page. WebSocket frames are sent as they are: compression costs more."""
-    arguments = [sys.executable, "-m", "uvicorn", "--factory", "api.app:create_app"]
-    arguments += ["--host", settings.host, "--port", str(settings.api_port)]
-    arguments += ["--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio"]
-    arguments += ["--ws-per-message-deflate", "false", "--timeout-keep-alive", "75"]
-    arguments += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "5"]
+    """The API with the web page, under uvicorn with the options of `api.__main__`."""
+    arguments = [sys.executable, "-m", "api"]
     return _service(settings, "api", arguments, {}, _STOP_SERVER)
 
 

@@ -36,3 +36,10 @@ async def read_oldest(connection: Connection, workspace_id: UUID) -> int | None:
     )
     row = await rows.fetchone()
     return None if row is None else int(row["cursor"])
+
+
+async def alert_flow_is_alive(connection: Connection) -> bool:
+    """Whether a standing alert flow holds its lock now (it goes with the flow's session)."""
+    rows = await connection.execute("SELECT convex.alert_flow_alive() AS alive")
+    row = await rows.fetchone()
+    return row is not None and bool(row["alive"])

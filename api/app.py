@@ -1,0 +1,97 @@
+"""The application: routes, the page, and what is open while it runs.
+
+`create_app` reads nothing and opens nothing; the lifespan does, so the module and its OpenAPI
+document can be had without a database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
+
+from api.authentication import Authenticator
+from api.middleware import Edge
+from api.openapi import install_openapi
+from api.pages import install_pages
+from api.problems import install_problem_handlers
+from api.resources import Resources
+from api.routes import PREFIX, auth, system, workspaces
+from api.websocket import LiveEndpoint
+from convex import __version__
+from convex.cache import Cache, CacheServer, RateLimiter
+from convex.db import Database
+from convex.db.roles import role_url
+from convex.embedded.valkey import redis_url
+from convex.live import Announcer, Hub, listen
+from convex.secrets import load_secrets
+from convex.settings import Settings, load_settings
+
+LARGEST_BODY = 32 * 1024 * 1024
+
+_ROUTERS = (auth.router, workspaces.router, system.router)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The API with the page; settings come from the environment when none are given."""
+    chosen = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _open(chosen) as resources:
+            app.state.resources = resources
+            yield
+
+    app = FastAPI(
+        title="Convex",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(Edge, largest_body=LARGEST_BODY)
+    for router in _ROUTERS:  # flat, so that "405" can name every method of a path
+        app.router.routes.extend(router.routes)
+    app.router.routes.append(WebSocketRoute(f"{PREFIX}/live", LiveEndpoint()))
+    install_problem_handlers(app)
+    install_openapi(app)
+    install_pages(app, chosen)
+    return app
+
+
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[Resources]:
+    secrets = load_secrets(settings)
+    url, redis = role_url(settings, "convex_api"), redis_url(settings)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            Database.open(url, settings.pool, application="convex-api")
+        )
+        cache_server = await stack.enter_async_context(CacheServer.open(redis))
+        hub = Hub(database, buffer_bytes=settings.live.buffer_bytes)
+        announcer = await stack.enter_async_context(Announcer.open(url, redis, wake=hub.wake))
+        authenticator = Authenticator(database, secrets.signing_key)
+        stack.push_async_callback(authenticator.flush)
+        for standing in (hub.run(), listen(redis, hub.wake), authenticator.run()):
+            stack.push_async_callback(_end, asyncio.create_task(standing))
+        yield Resources(
+            settings=settings,
+            secrets=secrets,
+            database=database,
+            authenticator=authenticator,
+            announcer=announcer,
+            hub=hub,
+            cache_server=cache_server,
+            cache=Cache(cache_server),
+            limiter=RateLimiter(cache_server),
+        )
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,175 @@
+"""Sign-in, refresh, sign-out, and oneself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+
+from api.dependencies import Person, Viewer, Writing, tell_limit
+from api.replies import no_content, reply
+from api.resources import resources_of
+from api.routes import new_router
+from api.schemas import auth as schema
+from convex.db import Identity, Role
+from convex.errors import NotAuthenticated, NotFound
+from convex.workspaces import service, store
+from convex.workspaces.passwords import hash_password, verify_password
+from convex.workspaces.tokens import digest
+
+router = new_router("identity")
+
+_NOBODY = Identity(None, Role.VIEWER)
+_ATTEMPTS, _ATTEMPTS_SECONDS = 20, 300
+_INVALID_REFRESH = "The refresh token is not valid any more; sign in again."
+
+
+async def _throttled(request: Request) -> None:
+    """Attempts per address, before a password costs the server anything."""
+    resources = resources_of(request)
+    host = request.client.host if request.client else "unknown"
+    window = await resources.limiter.hit(
+        f"sign-in:{host}", _ATTEMPTS * 5, _ATTEMPTS_SECONDS, resources.now()
+    )
+    tell_limit(request, window, _ATTEMPTS_SECONDS)
+
+
+Throttled = Annotated[None, Depends(_throttled)]
+
+
+@router.post("/auth/sign-in", response_model=schema.SessionShape, summary="Sign in")
+async def sign_in(request: Request, body: schema.SignIn, _: Throttled) -> Response:
+    """An access token for one hour and a refresh token, for an e-mail and a password.
+
+    Twenty attempts in five minutes are allowed for one address (429 after that). A wrong password
+    and an unknown address are answered alike, in the same time.
+    """
+    resources = resources_of(request)
+    window = await resources.limiter.hit(
+        f"sign-in:{body.email.lower()}", _ATTEMPTS, _ATTEMPTS_SECONDS, resources.now()
+    )
+    tell_limit(request, window, _ATTEMPTS_SECONDS)
+    async with resources.database.read(_NOBODY) as connection:
+        account = await store.find_account(connection, body.email)
+    account = await service.check_password(account, body.password)
+    async with resources.database.read(_NOBODY) as connection:
+        places = await store.memberships(connection, account.user.id)
+    place = service.choose_workspace(places, body.workspace)
+    async with resources.database.transaction(
+        Identity(place.id, place.role, account.user.id)
+    ) as connection:
+        session = await service.open_session(
+            connection,
+            account.user,
+            place,
+            signing_key=resources.secrets.signing_key,
+            now=resources.now(),
+        )
+    return reply(request, schema.session_json(session), headers={"Cache-Control": "no-store"})
+
+
+@router.post("/auth/refresh", response_model=schema.SessionShape, summary="Renew the tokens")
+async def refresh(request: Request, body: schema.RefreshTokenBody, _: Throttled) -> Response:
+    """New tokens for a refresh token, which is good once.
+
+    One that was used already ends the whole session (401): either it was stolen, or its thief has
+    been faster.
+    """
+    resources = resources_of(request)
+    async with resources.database.read(_NOBODY) as connection:
+        token = await store.find_refresh_token(connection, digest(body.refresh_token))
+        places = [] if token is None else await store.memberships(connection, token.user_id)
+    place = next((p for p in places if token is not None and p.id == token.workspace_id), None)
+    if token is None or place is None:
+        raise NotAuthenticated(_INVALID_REFRESH)
+    async with resources.database.transaction(
+        Identity(token.workspace_id, token.role, token.user_id)
+    ) as connection:
+        session = await service.rotate(
+            connection,
+            token,
+            place,
+            signing_key=resources.secrets.signing_key,
+            now=resources.now(),
+        )
+    if session is None:
+        resources.authenticator.forget()
+        raise NotAuthenticated(_INVALID_REFRESH)
+    return reply(request, schema.session_json(session), headers={"Cache-Control": "no-store"})
+
+
+@router.post("/auth/sign-out", status_code=204, summary="Sign out")
+async def sign_out(request: Request, body: schema.RefreshTokenBody, _: Throttled) -> Response:
+    """End the session of this refresh token, its access token too. An unknown token is fine."""
+    resources = resources_of(request)
+    async with resources.database.read(_NOBODY) as connection:
+        token = await store.find_refresh_token(connection, digest(body.refresh_token))
+    if token is not None:
+        async with resources.database.transaction(
+            Identity(token.workspace_id, token.role, token.user_id)
+        ) as connection:
+            await store.revoke_family(connection, token.family_id, resources.now())
+        resources.authenticator.forget()
+    return no_content()
+
+
+@router.get("/me", response_model=schema.Me, summary="Who am I")
+async def me(request: Request, caller: Viewer) -> Response:
+    """The caller, the workspace of the token or key, and the caller's other workspaces."""
+    async with resources_of(request).database.read(caller.identity) as connection:
+        workspace = await store.get_workspace(connection, caller.workspace_id)
+        user = caller.user_id and await store.get_user(connection, caller.user_id)
+        places = (
+            [] if caller.user_id is None else await store.memberships(connection, caller.user_id)
+        )
+    if workspace is None:
+        raise NotFound("The workspace is gone.")
+    return reply(
+        request,
+        {
+            "user": user,
+            "workspace": schema.workspace_ref(workspace),
+            "role": caller.role,
+            "workspaces": schema.memberships_json(places),
+        },
+    )
+
+
+@router.patch("/me", response_model=schema.UserShape, summary="Change my name or time zone")
+async def change_me(
+    request: Request, body: schema.MeChange, caller: Person, connection: Writing
+) -> Response:
+    """What is given is changed."""
+    assert caller.user_id is not None
+    user = await store.update_user(
+        connection,
+        caller.user_id,
+        name=None if body.name is None else service.check_name(body.name),
+        timezone=None if body.timezone is None else service.check_timezone(body.timezone),
+    )
+    if user is None:
+        raise NotFound("The account is gone.")
+    return reply(request, user)
+
+
+@router.post("/me/password", status_code=204, summary="Change my password")
+async def change_password(
+    request: Request, body: schema.PasswordChange, caller: Person, _: Throttled
+) -> Response:
+    """A new password, for who knows the current one. Every other session here ends."""
+    resources = resources_of(request)
+    assert caller.user_id is not None
+    assert caller.session_id is not None
+    async with resources.database.read(caller.identity) as connection:
+        user = await store.get_user(connection, caller.user_id)
+        account = None if user is None else await store.find_account(connection, user.email)
+    if account is None or not await verify_password(account.password_hash, body.current_password):
+        raise NotAuthenticated("The current password is wrong.")
+    hashed = await hash_password(body.new_password)
+    async with resources.database.transaction(caller.identity) as connection:
+        await store.set_password(connection, caller.user_id, hashed)
+        await store.end_other_sessions(
+            connection, caller.user_id, caller.session_id, resources.now()
+        )
+    resources.authenticator.forget()
+    return no_content()
