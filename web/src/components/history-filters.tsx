@@ -30,7 +30,7 @@ export function HistoryFilters({ filters, onChange }: HistoryFiltersProps) {
       <Several name="Type" values={TYPES} chosen={filters.type} onChange={(type) => set({ type })} />
       <Select
         aria-label="Framework"
-        className="max-w-48 flex-1 sm:flex-none"
+        className="min-w-36 flex-1 sm:max-w-48 sm:flex-none"
         value={filters.framework}
         onChange={(event) => set({ framework: event.target.value })}
       >
@@ -60,7 +60,7 @@ export function HistoryFilters({ filters, onChange }: HistoryFiltersProps) {
       </div>
       <Select
         aria-label="Live or imported"
-        className="flex-1 sm:flex-none"
+        className="min-w-40 flex-1 sm:flex-none"
         value={String(filters.historical ?? "")}
         onChange={({ target: { value } }) => set({ historical: value === "" ? null : value === "true" })}
       >

@@ -6,7 +6,7 @@ import type { Trigger } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { useLive } from "@/app/live";
 import { useUnits } from "@/data/frameworks";
-import { quantity } from "@/format/number";
+import { quantity, tick } from "@/format/number";
 import { lasted } from "@/format/time";
 import { labelText, title } from "@/format/words";
 import { SeverityIcon, StateBadge } from "./badges";
@@ -121,11 +121,9 @@ export function TriggerRow({
           {trigger.reason !== "" && <span className="max-sm:hidden"> · {trigger.reason}</span>}
         </p>
       </div>
-      <p className="numbers text-right text-sm max-lg:hidden">
+      <p className="numbers truncate text-right text-sm max-lg:hidden">
         <span className="font-medium">{quantity(trigger.value, unit)}</span>
-        {trigger.threshold !== null && (
-          <span className="text-muted"> / {quantity(trigger.threshold, unit)}</span>
-        )}
+        {trigger.threshold !== null && <span className="text-muted"> / {tick(trigger.threshold, unit)}</span>}
       </p>
       <div className="max-lg:justify-self-end">
         <StateBadge state={trigger.state} severity={trigger.severity} />

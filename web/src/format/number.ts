@@ -1,9 +1,9 @@
 /** Numbers as people read them, with their metric's unit. */
 
-const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
-const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
-const precise = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 3 });
-const tenths = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+const precise = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+const tenths = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
 /** Units whose values are shares of one. */
 const SHARES = new Set(["ratio", "fraction", "share"]);
 

@@ -79,7 +79,7 @@ export default function TimeChart(props: TimeChartProps) {
           font: FONT,
           grid: { show: false },
           ticks: { stroke: colour("line"), size: 4 },
-          size: 38,
+          size: onlyDays(from, to) ? 26 : 38,
           values: TIMES,
         },
         {
@@ -143,6 +143,12 @@ const TIMES: uPlot.Axis.Values = [
   [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
   [1, "{HH}:{mm}:{ss}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
 ];
+
+/** Whether the marks of time are days of a few months: one line of text, without the year. */
+function onlyDays(from: string, to: string): boolean {
+  const days = (Date.parse(to) - Date.parse(from)) / 86_400_000;
+  return days > 4 && days < 100;
+}
 
 function palette(element: Element): (name: string) => string {
   const style = getComputedStyle(element);
