@@ -41,7 +41,7 @@ async def identify(request: Request) -> Caller:
     return caller
 
 
-async def _admit(request: Request) -> Caller:
+async def _admit(request: Request, _: Annotated[object, Depends(bearer)]) -> Caller:
     """As `identify`, counted against the caller's hourly limit."""
     caller = await identify(request)
     resources = resources_of(request)
@@ -70,7 +70,7 @@ def tell_limit(request: Request, window: Window | None, seconds: int) -> None:
         )
 
 
-Admitted = Annotated[Caller, Depends(_admit), Depends(bearer)]
+Admitted = Annotated[Caller, Depends(_admit)]
 
 
 def _needing(*roles: Role) -> Callable[[Admitted], Awaitable[Caller]]:
