@@ -8,4 +8,7 @@ twice, wherever a run ends.
 
 from convex.metrics.sources.model import FileConfig, Source, SourceBatch
 
-__all__ = ["FileConfig", "Source", "SourceBatch"]
+# In the home of an installation: the only folder that sources of kind `file` may read.
+FOLDER = "files"
+
+__all__ = ["FOLDER", "FileConfig", "Source", "SourceBatch"]
