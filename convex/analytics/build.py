@@ -10,6 +10,7 @@ different processes and machines apart.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -93,6 +94,7 @@ def dbt_environment(settings: Settings) -> Iterator[None]:
         try:
             yield
         finally:
+            _close_log()
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)
@@ -227,6 +229,14 @@ def stale_sources(settings: Settings) -> list[str]:
     """Sources in which nothing has arrived for longer than `dbt/` allows; [] when all are fresh."""
     result = run_dbt(settings, ["source", "freshness"])
     return sorted(_stale(result.nodes.items()))
+
+
+def _close_log() -> None:
+    """dbt opens its log again at each command and leaves the closing to the garbage collector."""
+    log = logging.getLogger("file_log")
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def _stale(nodes: Iterable[tuple[str, str]]) -> Iterator[str]:

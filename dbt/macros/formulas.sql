@@ -16,3 +16,9 @@ end
 {% macro median_and_p90(column) -%}
 percentile_cont(array[0.5, 0.9]::double precision[]) within group (order by {{ column }})
 {%- endmacro %}
+
+{#- The mean of minutes, to the tenth of a millisecond: beyond that a sum of floating point numbers
+    depends on their order, and an incremental run would differ from a full one. -#}
+{% macro mean_minutes(column) -%}
+round(avg({{ column }})::numeric, 6)::double precision
+{%- endmacro %}

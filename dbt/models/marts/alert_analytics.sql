@@ -81,10 +81,10 @@ counted as (
                 count(*) filter (where severity = '{{ severity }}'){{ "," if not loop.last }}
             {% endfor %}
         ) as triggered_by_severity,
-        avg(response_minutes) as avg_response_time_minutes,
+        {{ mean_minutes("response_minutes") }} as avg_response_time_minutes,
         count(response_minutes) as response_time_n,
         {{ median_and_p90("response_minutes") }} as response_time_quantiles,
-        avg(resolve_minutes) as mttr_minutes,
+        {{ mean_minutes("resolve_minutes") }} as mttr_minutes,
         count(resolve_minutes) as mttr_n,
         {{ median_and_p90("resolve_minutes") }} as mttr_quantiles,
         sum(repeat_count) as repeats,

@@ -1,6 +1,0 @@
-select
-    id as workspace_id,
-    slug,
-    name,
-    timezone
-from {{ source("convex", "workspaces") }}
