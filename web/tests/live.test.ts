@@ -166,6 +166,16 @@ describe("AlertSocket", () => {
     expect(errors.map(({ code }) => code)).toEqual(["auth_failed"]);
   });
 
+  it("renews the token over the same connection before it ends", async () => {
+    server.expires_at = new Date(Date.now() + 45_100).toISOString();
+    const { socket, subscriptions } = open({ token: (renew) => (renew ? "renewed" : "first") });
+    await until(() => server.received.some(({ token }) => token === "renewed"), "the renewal");
+    expect(socket.getState().isConnected).toBe(true);
+    expect(server.connections).toBe(1);
+    expect(subscriptions().length).toBe(1);
+    server.expires_at = null;
+  });
+
   it("does not go on asking with a fixed token that was refused", async () => {
     server.accepts = () => false;
     const { socket, errors } = open();

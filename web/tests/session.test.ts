@@ -92,6 +92,15 @@ describe("Session", () => {
     expect(exchanges).toBe(1);
   });
 
+  it("tabs that start together take turns, with locks or without", async () => {
+    const storage = memory();
+    await session(storage).signIn("a@example.org", "right");
+    const tabs = [session(storage), session(storage), session(storage)];
+    await Promise.all(tabs.map((tab) => tab.restore()));
+    expect(tabs.map((tab) => tab.getState().status)).toEqual(["signed-in", "signed-in", "signed-in"]);
+    expect(exchanges).toBe(3);
+  });
+
   it("restores what another page of the same browser left", async () => {
     const storage = memory();
     await session(storage).signIn("a@example.org", "right");

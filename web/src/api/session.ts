@@ -4,6 +4,7 @@
  * The access token lives in memory only. The refresh token is in localStorage, so that every tab is
  * signed in, and is exchanged under a lock: it works once, and two tabs must not both spend it.
  */
+import { exclusively, type Turns } from "./exclusive";
 import { ApiError } from "./problem";
 import type { Role, Tokens, User, Workspace } from "./types";
 
@@ -22,11 +23,9 @@ export type SessionState =
   | { status: "signed-out"; reason?: "expired" }
   | { status: "signed-in"; identity: Identity };
 
-export interface SessionEdges {
-  storage: Pick<Storage, "getItem" | "setItem" | "removeItem">;
+export interface SessionEdges extends Turns {
   fetch: typeof fetch;
   base: string;
-  locks?: Pick<LockManager, "request"> | undefined;
 }
 
 export class Session {
@@ -74,7 +73,7 @@ export class Session {
   token = async (renew = false): Promise<string | null> => {
     const access = this.#access;
     if (!renew && access !== null && access.until - MARGIN_MS > Date.now()) return access.token;
-    this.#renewal ??= this.#exclusively(() => this.#renew()).finally(() => {
+    this.#renewal ??= exclusively(this.#edges, () => this.#renew()).finally(() => {
       this.#renewal = null;
     });
     return this.#renewal;
@@ -98,11 +97,6 @@ export class Session {
       }
       throw error;
     }
-  }
-
-  async #exclusively(work: () => Promise<string | null>): Promise<string | null> {
-    const { locks } = this.#edges;
-    return locks === undefined ? work() : await locks.request("convex.refresh", work);
   }
 
   async #post<T>(path: string, body: unknown): Promise<T> {

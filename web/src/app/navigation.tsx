@@ -42,7 +42,7 @@ function useCounts(): Record<"open" | "unread", number> {
 export function Brand() {
   return (
     <span className="flex items-center gap-2.5">
-      <img src="/assets/favicon.svg" alt="" width={24} height={24} />
+      <img src="/favicon.svg" alt="" width={24} height={24} />
       <span className="text-lg font-semibold tracking-tight">Convex</span>
     </span>
   );

@@ -13,7 +13,7 @@ import { useLive } from "./live";
 export function TopBar({ titleRef }: { titleRef: (element: HTMLElement | null) => void }) {
   return (
     <header className="sticky top-0 z-20 flex h-13 items-center gap-2 border-b border-line bg-ground/85 px-4 backdrop-blur-md md:px-6">
-      <img src="/assets/favicon.svg" alt="Convex" width={24} height={24} className="mr-1 md:hidden" />
+      <img src="/favicon.svg" alt="Convex" width={24} height={24} className="mr-1 md:hidden" />
       <div ref={titleRef} className="flex min-w-0 flex-1 items-center gap-1.5" />
       <Connection />
       <InboxLink />

@@ -10,7 +10,7 @@ const STORED = "convex.theme";
 
 export function chooseTheme(choice: ThemeChoice): void {
   localStorage.setItem(STORED, choice);
-  // assets/theme.js, which runs before the first paint, owns what follows from the choice.
+  // theme.js, which runs before the first paint, owns what follows from the choice.
   document.dispatchEvent(new Event("convex:theme-choice"));
 }
 

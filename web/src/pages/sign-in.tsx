@@ -29,7 +29,7 @@ export function SignInPage() {
       <title>Sign in · Convex</title>
       <div className="w-full max-w-sm">
         <div className="mb-6 flex flex-col items-center text-center">
-          <img src="/assets/favicon.svg" alt="" width={44} height={44} />
+          <img src="/favicon.svg" alt="" width={44} height={44} />
           <h1 className="mt-4 text-2xl font-semibold">Sign in to Convex</h1>
           <p className="mt-1 text-muted">What is wrong, who was told, and whether it was worth it.</p>
         </div>

@@ -17,6 +17,7 @@ export class LiveServer {
   url = "";
   accepts: (token: string | undefined) => boolean = () => true;
   answersPings = true;
+  expires_at: string | null = null;
   /** Cursors before this one are gone. */
   keptFrom = 0;
 
@@ -70,7 +71,7 @@ export class LiveServer {
     const send = (answer: object) => socket.send(JSON.stringify(answer));
     switch (frame.type) {
       case "auth":
-        if (this.accepts(frame.token)) return send({ type: "auth_success" });
+        if (this.accepts(frame.token)) return send({ type: "auth_success", expires_at: this.expires_at });
         send({ type: "auth_failed", detail: "This token is not good." });
         return socket.close(4401);
       case "ping":

@@ -7,6 +7,7 @@ export interface Frame {
   timestamp?: string;
   code?: string;
   detail?: string;
+  expires_at?: string | null;
 }
 
 export function parseFrame(text: unknown): Frame | null {
