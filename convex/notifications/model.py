@@ -219,6 +219,18 @@ class Inhibition:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminder:
+    """A trigger that still fires and is to be told again to a target (kind repeat), or for the
+    first time since what muted it has ended (kind firing). `since`: the row that it follows.
+    """
+
+    trigger: Trigger
+    target: Target
+    kind: Kind
+    since: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """All that planning knows about one workspace. Transitions are in the order of their ids."""
 
@@ -231,6 +243,7 @@ class Situation:
     mutes: Sequence[Mute] = ()
     inhibitions: Sequence[Inhibition] = ()
     open_triggers: Sequence[Trigger] = ()
+    reminders: Sequence[Reminder] = ()
 
 
 @dataclass(frozen=True, slots=True)

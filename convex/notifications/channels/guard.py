@@ -17,7 +17,7 @@ from yarl import URL
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
-class Refused(Exception):  # noqa: N818 - a verdict, not a fault
+class Refused(Exception):
     """The target must not be called; the message says why."""
 
 

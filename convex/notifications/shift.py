@@ -1,0 +1,313 @@
+"""A shift of the alert flow: plan, deliver, record, for as long as it lasts. Knows no Prefect.
+
+Two loops share one event loop. One plans what the queue holds; the other claims what is due, sends
+many at once, and records. Both are woken by NOTIFY and look by themselves every half second. All
+that matters is in PostgreSQL: a shift may die between any two statements, and another goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg_pool import PoolTimeout
+
+from convex.db import SYSTEM, Database
+from convex.live import ALERT_FLOW_CHANNEL
+from convex.notifications import failover, outbox, reminders
+from convex.notifications.deliver import Courier
+from convex.notifications.outbox import Attempt, Claim
+from convex.notifications.service import plan_transitions
+from convex.notifications.window import Window
+from convex.settings import Settings
+from convex.telemetry import get_log
+from convex.telemetry.metrics import outbox_due, outbox_oldest
+
+_log = get_log(__name__)
+_POLL = 0.5
+_WATCH = 1.0  # seconds between looks at leases, expiry and reminders
+_REMIND = 15.0
+_WINDOW = 2.0  # seconds of work in one report
+_IDLE_WINDOW = 60.0
+_PATIENCE = 60.0  # seconds of failing without a break after which a shift gives up
+_FAULTS = (psycopg.Error, PoolTimeout, OSError, RuntimeError)
+
+Announce = Callable[[UUID, int], None]
+Report = Callable[[Mapping[str, Any]], Awaitable[None]]
+Exhausted = Callable[[list[UUID]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a whole shift did."""
+
+    transitions: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    windows: int = 0
+
+
+async def _no_report(_: Mapping[str, Any]) -> None:
+    return
+
+
+async def _no_redelivery(_: list[UUID]) -> None:
+    return
+
+
+class Shift:
+    """One shift. `run` it once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        database_url: str,
+        courier: Courier,
+        *,
+        announce: Announce = lambda _workspace, _cursor: None,
+        report: Report = _no_report,
+        on_exhausted: Exhausted = _no_redelivery,
+    ) -> None:
+        """`database_url` is for the session that listens and shows that the shift lives."""
+        self._settings = settings
+        self._database = database
+        self._database_url = database_url
+        self._courier = courier
+        self._announce = announce
+        self._report = report
+        self._on_exhausted = on_exhausted
+        self._lease = uuid4()
+        self._to_plan, self._to_deliver = asyncio.Event(), asyncio.Event()
+        self._alive = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._finished: list[Attempt] = []
+        self._sending: dict[asyncio.Task[Attempt], Claim] = {}
+        self._window = Window(_now())
+        self._totals = Totals()
+        self._unreported: list[UUID] = []
+        self._suspects: set[UUID] = set()
+        self._due, self._oldest = 0, 0.0
+        self._reminded = 0.0
+
+    def stop(self) -> None:
+        """End the shift soon: what is being sent is finished and recorded, nothing is begun."""
+        self._stopping.set()
+        self._to_plan.set()
+        self._to_deliver.set()
+
+    async def run(self) -> Totals:
+        """Work until the shift is over or `stop` is called. Raises what has failed for a minute."""
+        length = self._settings.delivery.shift.total_seconds()
+        end = asyncio.get_running_loop().call_later(length, self.stop)
+        try:
+            async with asyncio.TaskGroup() as group:
+                listener = group.create_task(self._listen())
+                others = [
+                    group.create_task(self._insist(self._plan, self._to_plan, _POLL)),
+                    group.create_task(self._insist(self._watch, asyncio.Event(), _WATCH)),
+                    group.create_task(self._reports()),
+                ]
+                await self._insist(self._deliver, self._to_deliver, _POLL, until_idle=True)
+                for other in others:
+                    await other
+                listener.cancel()
+            if not self._window.is_empty:
+                await self._report_window()
+        finally:
+            end.cancel()
+            for task in self._sending:
+                task.cancel()
+        return self._totals
+
+    # -- the two loops -----------------------------------------------------------------------
+
+    async def _plan(self) -> bool:
+        """Plan a batch; True when there may be more."""
+        async with self._database.transaction(SYSTEM) as connection:
+            planning = await plan_transitions(
+                connection, _now(), email_works=bool(self._settings.smtp.host)
+            )
+        if planning.transitions:
+            self._totals.transitions += planning.transitions
+            self._window.count_planning(planning)
+            for workspace_id, cursor in planning.cursors.items():
+                self._announce(workspace_id, cursor)
+            if planning.due_now:
+                self._to_deliver.set()
+        return planning.transitions > 0
+
+    async def _deliver(self) -> bool:
+        """Record what is finished and begin what is due; True when it should look again at once."""
+        recorded, self._finished = self._finished, []
+        free = self._settings.delivery.claim_size - len(self._sending)
+        if self._stopping.is_set() or not self._alive.is_set():
+            free = 0
+        now = _now()
+        try:
+            async with self._database.transaction(SYSTEM) as connection:
+                claims = await outbox.record_and_claim(
+                    connection,
+                    recorded,
+                    lease=self._lease,
+                    until=now + self._settings.delivery.lease,
+                    limit=free,
+                    now=now,
+                )
+                lost = [attempt for attempt in recorded if attempt.outcome == "failed"]
+                if lost:
+                    await failover.fail_over(
+                        connection, lost, now, email_works=bool(self._settings.smtp.host)
+                    )
+                told, cursors = await outbox.deliver_in_app(
+                    connection, now, self._settings.delivery.claim_size
+                )
+        except BaseException:
+            self._finished = recorded + self._finished
+            raise
+        for attempt in recorded:
+            self._window.count_attempt(attempt)
+        self._window.count_in_app(told)
+        for workspace_id, cursor in cursors.items():
+            self._announce(workspace_id, cursor)
+        for claim in claims:
+            task = asyncio.create_task(self._courier.deliver(claim))
+            self._sending[task] = claim
+            task.add_done_callback(self._sent)
+        return bool(self._finished) or told > 0 or 0 < free == len(claims)
+
+    def _sent(self, task: asyncio.Task[Attempt]) -> None:
+        self._sending.pop(task, None)
+        if not task.cancelled() and task.exception() is None:
+            self._finished.append(task.result())
+        self._to_deliver.set()
+
+    async def _insist(
+        self,
+        step: Callable[[], Awaitable[bool]],
+        wanted: asyncio.Event,
+        pause: float,
+        *,
+        until_idle: bool = False,
+    ) -> None:
+        """Repeat a step when it is wanted, and every `pause` seconds; outlast short faults."""
+        loop = asyncio.get_running_loop()
+        failing_since: float | None = None
+        while True:
+            stopping = self._stopping.is_set()
+            if stopping and not (until_idle and (self._sending or self._finished)):
+                return
+            wanted.clear()
+            try:
+                again = await step()
+                failing_since = None
+            except _FAULTS as error:
+                again = False
+                self._window.faults += 1
+                failing_since = failing_since or loop.time()
+                _log.warning(
+                    "the alert flow is interrupted",
+                    step=getattr(step, "__name__", "step"),
+                    error=type(error).__name__,
+                    detail=str(error)[:300],
+                )
+                if loop.time() - failing_since > _PATIENCE:
+                    raise
+                await asyncio.sleep(0.2)
+            if not again:
+                await _wait(wanted if not stopping or until_idle else self._stopping, pause)
+
+    # -- around them -------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """Hold the session that shows that the shift lives, and be woken by NOTIFY."""
+        while True:
+            try:
+                async with await AsyncConnection.connect(
+                    self._database_url,
+                    autocommit=True,
+                    application_name="convex-alert-flow",
+                    row_factory=dict_row,
+                    keepalives_idle=10,
+                    keepalives_interval=5,
+                    keepalives_count=3,
+                ) as connection:
+                    await outbox.hold_lease(connection, self._lease)
+                    await connection.execute(f"LISTEN {ALERT_FLOW_CHANNEL}")
+                    self._alive.set()
+                    self._to_plan.set()
+                    self._to_deliver.set()
+                    async for _ in connection.notifies():
+                        self._to_plan.set()
+            except (psycopg.Error, OSError) as error:
+                _log.warning("the alert flow's session is lost", error=type(error).__name__)
+            finally:
+                self._alive.clear()
+            await asyncio.sleep(0.2)
+
+    async def _watch(self) -> bool:
+        """Free what dead shifts hold, end what is stale, plan what is due again, measure."""
+        loop, now = asyncio.get_running_loop(), _now()
+        async with self._database.transaction(SYSTEM) as connection:
+            found = await outbox.abandoned_leases(connection, now) - {self._lease}
+            dead, self._suspects = found & self._suspects, found
+            freed = await outbox.release_abandoned(connection, dead) if dead else 0
+            await outbox.expire(connection, now)
+            written = 0
+            if loop.time() - self._reminded > _REMIND:
+                written = await reminders.plan_reminders(
+                    connection, now, email_works=bool(self._settings.smtp.host)
+                )
+                self._reminded = loop.time()
+            status = await outbox.status(connection, now)
+        if freed:
+            _log.warning("took over from a dead shift", notifications=freed)
+        if freed or written:
+            self._to_deliver.set()
+        self._due, self._oldest = status.due, status.oldest
+        outbox_due.set(status.due)
+        outbox_oldest.set(status.oldest)
+        return False
+
+    async def _reports(self) -> None:
+        """Hand a window over every few seconds, apart from the work that it counts."""
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while not self._stopping.is_set():
+            await _wait(self._stopping, _WINDOW)
+            if not self._window.is_empty or loop.time() - last > _IDLE_WINDOW:
+                await self._report_window()
+                last = loop.time()
+
+    async def _report_window(self) -> None:
+        window, self._window = self._window, Window(_now())
+        self._totals.windows += 1
+        for name, count in window.outcomes.items():
+            self._totals.outcomes[name] = self._totals.outcomes.get(name, 0) + count
+        described = window.describe(_now(), due=self._due, oldest=self._oldest)
+        _log.info("alert flow", **described)
+        self._unreported += window.exhausted
+        try:
+            await self._report(described)
+            if self._unreported:
+                await self._on_exhausted(self._unreported)
+                self._unreported = []
+        except Exception:  # telling how it goes must never stop it
+            _log.warning("a window was not reported", exc_info=True)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
