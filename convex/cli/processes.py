@@ -94,15 +94,20 @@ def bootstrap(settings: Settings) -> ProcessService:
     return _service(settings, "bootstrap", arguments, {}, ())
 
 
+def gate(settings: Settings) -> Path:
+    """The file whose existence says that Prefect's server is set up."""
+    return settings.home / "prefect" / "set-up"
+
+
 def workers(settings: Settings) -> list[ProcessService]:
-    """One worker for the standing flow alone, so that nothing can take its place, and one more."""
+    """One worker for the standing flow alone, so that nothing can take its place, and one more.
+
+    They may be started at any time, and work once `gate` exists.
+    """
 
     def worker(name: str, queues: tuple[str, ...], limit: int) -> ProcessService:
-        arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
-        arguments += ["--type", "process", "--name", f"convex-{name}", "--limit", str(limit)]
-        arguments += ["--no-create-pool-if-not-found", "--install-policy", "never"]
-        for queue in queues:
-            arguments += ["--work-queue", queue]
+        arguments = [sys.executable, "-m", "flows.work", f"convex-{name}", str(limit)]
+        arguments += [str(gate(settings)), *queues]
         return _service(settings, f"worker-{name}", arguments, {}, _STOP_WORKER)
 
     return [

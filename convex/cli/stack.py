@@ -40,6 +40,8 @@ class Stack:
         settings = self._settings
         self._check_ports()
         processes.clear_metrics(settings)
+        gate = processes.gate(settings)
+        gate.unlink(missing_ok=True)
         self._supervisor.keep_logs_short(settings.home / "logs")
         await self._start_servers()
         migrating = asyncio.create_task(asyncio.to_thread(self._migrate))
@@ -51,18 +53,19 @@ class Stack:
             await migrating
         finally:
             migrating.cancel()
-        self._report("Starting the API and setting up Prefect")
+        self._report("Starting the API and the workers, setting up Prefect")
+        self._workers = list(processes.workers(settings))
         bootstrap = processes.bootstrap(settings)
         try:
             await bootstrap.start()
-            await self._supervisor.start(processes.api(settings))
+            await self._supervisor.start(self._workers[0], processes.api(settings))
             await self._wait_for_prefect(bootstrap)
         finally:
             await bootstrap.stop()
-        self._report("Starting the workers")
-        self._workers = list(processes.workers(settings))
-        await self._supervisor.start(*self._workers)
+        gate.touch()
+        # The other worker is not needed to be ready, and would take the time of the first shift.
         await self._wait_until_ready()
+        await self._supervisor.start(*self._workers[1:])
 
     async def stop(self) -> None:
         """Stop everything: first who takes requests, then who works, last who keeps the data."""
