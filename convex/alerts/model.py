@@ -223,9 +223,10 @@ class Reason(StrEnum):
 class RuleState:
     """Where one rule stands on one series; instants in microseconds.
 
-    `trigger_id` is the open trigger, or the last one; `trigger_open` and `resolved_by_hand` tell
-    which. `recent_changes` has a bit for each of the last 20 evaluations, the newest lowest: 1
-    where the rule began or ceased to fire.
+    `trigger_id` is the open trigger, or the last one; `trigger_open`, `historical` and
+    `resolved_by_hand` tell about it. `outdated`: the rule has changed since. `recent_changes` has a
+    bit for each of the last 20 evaluations, the newest lowest: 1 where the rule began or ceased to
+    fire.
     """
 
     status: Status = Status.OK
@@ -245,6 +246,7 @@ class RuleState:
     recent_changes: int = 0
     flapping_since: int | None = None
     no_data_at: int | None = None
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
