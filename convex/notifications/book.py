@@ -151,7 +151,9 @@ class Book:
         rows = [
             row
             for row in self._by_fingerprint[fingerprint, target]
-            if row.kind in TELLING and row.state is not State.WITHHELD
+            if row.kind in TELLING
+            and row.state is not State.WITHHELD
+            and not (row.kind is Kind.ESCALATION and row.is_waiting)
         ]
         return max(rows, key=self.moment, default=None)
 
