@@ -30,10 +30,7 @@ export function RuleTable({
           >
             <SeverityIcon severity={rule.severity} className={rule.enabled ? "" : "opacity-40"} />
             <div className="min-w-0">
-              <Link
-                to={`/rules/${rule.id}`}
-                className="block truncate rounded font-medium after:absolute after:inset-0"
-              >
+              <Link to={`/rules/${rule.id}`} className="block truncate row-link font-medium">
                 {rule.name}
               </Link>
               <p className="truncate text-sm text-muted">

@@ -71,7 +71,7 @@ export function TriggerActions({ children }: { children: ReactNode }) {
             {resolving?.framework_name}. It opens again if the rule fires again.
           </p>
           <Field label="Note" hint="Optional: what it was, for whoever looks at it later.">
-            {(ties) => <Textarea {...ties} name="note" maxLength={2000} autoFocus />}
+            {(ties) => <Textarea {...ties} name="note" maxLength={2000} />}
           </Field>
           <div className="flex justify-end gap-2">
             <Button onClick={() => setResolving(null)}>Cancel</Button>

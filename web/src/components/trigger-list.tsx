@@ -100,10 +100,7 @@ export function TriggerRow({
       <SeverityIcon severity={trigger.severity} className="self-start max-lg:mt-0.5 lg:self-center" />
       <div className="min-w-0">
         <p className="flex min-w-0 items-baseline gap-2">
-          <Link
-            to={`/alerts/${trigger.id}`}
-            className="truncate rounded font-medium after:absolute after:inset-0"
-          >
+          <Link to={`/alerts/${trigger.id}`} className="truncate row-link font-medium">
             {trigger.rule_name}
           </Link>
           {trigger.repeat_count > 1 && (
@@ -122,8 +119,12 @@ export function TriggerRow({
         </p>
       </div>
       <p className="numbers truncate text-right text-sm max-lg:hidden">
-        <span className="font-medium">{quantity(trigger.value, unit)}</span>
-        {trigger.threshold !== null && <span className="text-muted"> / {tick(trigger.threshold, unit)}</span>}
+        <span className="font-medium">
+          {trigger.threshold === null ? quantity(trigger.value, unit) : tick(trigger.value, unit)}
+        </span>
+        {trigger.threshold !== null && (
+          <span className="text-muted"> / {quantity(trigger.threshold, unit)}</span>
+        )}
       </p>
       <div className="max-lg:justify-self-end">
         <StateBadge state={trigger.state} severity={trigger.severity} />

@@ -17,10 +17,7 @@ export function TriggerSummary({ trigger }: { trigger: Trigger }) {
     >
       <SeverityIcon severity={trigger.severity} className="mt-0.5" />
       <div className="min-w-0 flex-1">
-        <Link
-          to={`/alerts/${trigger.id}`}
-          className="block truncate rounded text-sm font-medium after:absolute after:inset-0"
-        >
+        <Link to={`/alerts/${trigger.id}`} className="block truncate row-link text-sm font-medium">
           {trigger.rule_name}
         </Link>
         <p className="truncate text-xs text-muted">

@@ -21,7 +21,8 @@ export function quantity(value: number | null | undefined, unit = ""): string {
 }
 
 /** A value on an axis: long units are said once, beside the chart. */
-export function tick(value: number, unit: string): string {
+export function tick(value: number | null, unit: string): string {
+  if (value === null) return quantity(value);
   return SHARES.has(unit) || unit === "percent" || unit.length <= 3 ? quantity(value, unit) : number(value);
 }
 

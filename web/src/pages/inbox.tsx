@@ -82,11 +82,7 @@ function Row({ item, onRead }: { item: InAppNotification; onRead: () => void }) 
         {item.trigger_id === null ? (
           <p className={heading}>{item.title}</p>
         ) : (
-          <Link
-            to={`/alerts/${item.trigger_id}`}
-            onClick={onRead}
-            className={clsx(heading, "rounded after:absolute after:inset-0")}
-          >
+          <Link to={`/alerts/${item.trigger_id}`} onClick={onRead} className={clsx(heading, "row-link")}>
             {item.title}
           </Link>
         )}

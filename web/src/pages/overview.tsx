@@ -114,7 +114,7 @@ function Figure({
     <div className="relative border-line px-4 py-3 hover:bg-sunken/50 max-lg:nth-[-n+2]:border-b max-lg:odd:border-r lg:not-last:border-r">
       <dt className="flex items-center gap-1.5 text-sm text-muted">
         {severity !== undefined && <SeverityIcon severity={severity} size={14} />}
-        <Link to={to} className="rounded after:absolute after:inset-0">
+        <Link to={to} className="row-link">
           {name}
         </Link>
       </dt>
@@ -133,10 +133,7 @@ function FrameworkRow({ framework }: { framework: Framework }) {
     <li className="relative grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50 @2xl:grid-cols-[minmax(0,1fr)_auto_14.5rem_5.5rem_1rem] @4xl:grid-cols-[minmax(0,1fr)_10rem_16rem_6rem_1rem]">
       <div className="min-w-0">
         <p className="flex min-w-0 items-center gap-2">
-          <Link
-            to={`/frameworks/${framework.id}`}
-            className="truncate rounded font-medium after:absolute after:inset-0"
-          >
+          <Link to={`/frameworks/${framework.id}`} className="truncate row-link font-medium">
             {framework.name}
           </Link>
           <span className="max-sm:hidden">

@@ -14,8 +14,11 @@ export function Dialog({ title, open, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
-    if (open) element.current?.showModal();
-    else element.current?.close();
+    const dialog = element.current;
+    if (!open) return dialog?.close();
+    dialog?.showModal();
+    // Without this the first control, which closes, would have the focus.
+    dialog?.querySelector<HTMLElement>("textarea, input, select")?.focus();
   }, [open]);
   return (
     <dialog
