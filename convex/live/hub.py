@@ -169,10 +169,9 @@ class Connection:
 
     def _send(self, wires: list[bytes], cursor: int) -> int:
         waiting = self.outlet.write(wires[0] if len(wires) == 1 else b"".join(wires))
+        self.sent = cursor
         if waiting > self._hub.buffer_bytes and not self._paused:
             self._cut_off()
-        else:
-            self.sent = cursor
         return waiting
 
     def _cut_off(self) -> None:
@@ -221,6 +220,11 @@ class Hub:
         self._database = database
         self._feeds: dict[UUID, _Feed] = {}
         self._opening: dict[UUID, asyncio.Task[_Feed]] = {}
+
+    @property
+    def connections(self) -> int:
+        """How many clients there are."""
+        return sum(len(feed.connections) for feed in self._feeds.values())
 
     async def connect(self, workspace_id: UUID, user_id: UUID | None, outlet: Outlet) -> Connection:
         """A client of the workspace, subscribed to nothing yet; `user_id` gets notifications.
