@@ -87,7 +87,7 @@ FROM convex.alert_triggers AS t {_TRIGGER_JOINS}
 WHERE t.workspace_id = ANY (%s) AND t.state <> 'resolved' AND NOT t.historical
 """
 _MEMBERS = """
-SELECT m.workspace_id, m.user_id AS member_id, u.name, u.email, p.*
+SELECT p.*, m.workspace_id, m.user_id AS member_id, u.name, u.email
 FROM convex.members AS m
 INNER JOIN convex.users AS u ON u.id = m.user_id AND u.disabled_at IS NULL
 LEFT JOIN convex.notification_preferences AS p
