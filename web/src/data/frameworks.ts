@@ -9,6 +9,8 @@ export function useFrameworks() {
   return useQuery({
     queryKey: [FRAMEWORKS],
     queryFn: ({ signal }) => allPages<Framework>("/frameworks", {}, signal),
+    // An empty workspace waits for its first point, which is no live event.
+    refetchInterval: ({ state }) => (state.data?.length === 0 ? 3_000 : false),
   });
 }
 

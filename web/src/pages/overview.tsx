@@ -1,9 +1,10 @@
 import clsx from "clsx";
-import { BellOff, ChevronRight, Layers } from "lucide-react";
+import { BellOff, ChevronRight } from "lucide-react";
 import { Link } from "react-router";
 import type { Framework, Severity } from "@/api/types";
 import { PageTitle } from "@/app/slots";
 import { SeverityCount, SeverityIcon, Tag } from "@/components/badges";
+import { FirstSteps } from "@/components/first-steps";
 import { MainMetric } from "@/components/main-metric";
 import { Empty, Failure } from "@/components/states";
 import { Ago } from "@/components/time";
@@ -33,9 +34,7 @@ export default function OverviewPage() {
             ) : frameworks.isError ? (
               <Failure error={frameworks.error} retry={() => void frameworks.refetch()} />
             ) : frameworks.data.length === 0 ? (
-              <Empty icon={Layers} title="No frameworks yet">
-                A framework is anything you measure. It appears here with its first point.
-              </Empty>
+              <FirstSteps />
             ) : (
               <ul>
                 {frameworks.data.toSorted(byTrouble).map((framework) => (
