@@ -1,0 +1,262 @@
+"""Scoring a workspace, and reading what came of it. The caller owns the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from convex.db import Connection
+from convex.scoring import risk, store
+from convex.scoring.grid import CATEGORIES, ScoredMetric, score_grid
+from convex.scoring.health import score_framework, status_of
+from convex.scoring.model import Factor, Health, Risk, Status, Trend
+from convex.scoring.store import Snapshot
+from convex.scoring.trend import theil_sen
+from convex.scoring.windows import aggregate_windows
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+BACK_FILL = timedelta(days=30)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreReport:
+    """What one run did: frameworks scored, snapshots written, the newest live cursor if any."""
+
+    frameworks: int
+    snapshots: int
+    cursor: int | None
+
+
+async def score_workspace(
+    connection: Connection, workspace_id: UUID, *, now: datetime
+) -> ScoreReport:
+    """Snapshots of health for every whole hour since the last one, at most 30 days back, and risk.
+
+    Hours without any point of a framework are left out, except the newest: there it is unknown.
+    A framework whose status changed makes a live event.
+    """
+    metrics = await store.list_scored_metrics(connection, workspace_id)
+    newest_hour = now.replace(minute=0, second=0, microsecond=0)
+    done = await store.newest_snapshot(connection, workspace_id)
+    start = newest_hour - BACK_FILL if done is None else max(done, newest_hour - BACK_FILL)
+    hours = [start + HOUR * (i + 1) for i in range(int((newest_hour - start) / HOUR))]
+    hours = hours or [newest_hour]
+    if not metrics:
+        return ScoreReport(0, 0, None)
+    values, counts = await _read_grid(connection, metrics, hours)
+    before = await store.latest_statuses(connection, workspace_id)
+    snapshots = _snapshots(metrics, values, counts, hours)
+    await store.save_snapshots(connection, workspace_id, snapshots)
+    current = {
+        s.framework_id: s for s in snapshots if s.category == "overall" and s.at == hours[-1]
+    }
+    risks = await _assess(
+        connection, workspace_id, {f: s.coverage for f, s in current.items()}, now
+    )
+    risk_rows = [_risk_snapshot(f, hours[-1], r) for f, r in risks.items()]
+    await store.save_snapshots(connection, workspace_id, risk_rows)
+    events = [
+        (f, _status_event(s, before.get(f)))
+        for f, s in current.items()
+        if before.get(f, s.status) != s.status
+    ]
+    cursor = await store.append_status_events(connection, workspace_id, events)
+    return ScoreReport(len(current), len(snapshots) + len(risk_rows), cursor)
+
+
+async def current_health(
+    connection: Connection, workspace_id: UUID, framework_id: UUID, now: datetime
+) -> Health:
+    """Health from the points of the last 24 hours, to the minute."""
+    metrics = await store.list_scored_metrics(connection, workspace_id, framework_id)
+    if not metrics:
+        return score_framework([])
+    values, counts = await _read_grid(connection, metrics, [now])
+    return score_framework(
+        [
+            m.read(None if np.isnan(v) else float(v), int(n))
+            for m, v, n in zip(metrics, values[:, 0], counts[:, 0], strict=True)
+        ]
+    )
+
+
+async def read_trend(
+    connection: Connection, workspace_id: UUID, framework_id: UUID, now: datetime, days: int
+) -> Trend | None:
+    """The trend over the last `days` days; None with too few of them scored."""
+    daily = await store.daily_scores(connection, workspace_id, [framework_id], now - DAY * days)
+    return _trend(daily.get(framework_id, []))
+
+
+async def current_risk(
+    connection: Connection, workspace_id: UUID, coverage: dict[UUID, float], now: datetime
+) -> dict[UUID, Risk]:
+    """Risk now of the frameworks in `coverage` (each with its health's coverage)."""
+    return await _assess(connection, workspace_id, coverage, now)
+
+
+def health_json(health: Health) -> dict[str, Any]:
+    """Health as the API shows it, down to the metric."""
+    return {
+        "score": health.score,
+        "status": health.status,
+        "coverage": health.coverage,
+        "categories": [
+            {
+                "category": c.category,
+                "score": c.score,
+                "status": c.status,
+                "coverage": c.coverage,
+                "metrics": [
+                    {
+                        "id": m.reading.metric_id,
+                        "name": m.reading.name,
+                        "unit": m.reading.unit,
+                        "value": m.reading.value,
+                        "score": m.score,
+                        "target": m.reading.target,
+                        "limit": m.reading.limit,
+                        "weight": m.reading.weight,
+                        "points": m.reading.points,
+                    }
+                    for m in c.metrics
+                ],
+            }
+            for c in health.categories
+        ],
+    }
+
+
+def risk_json(found: Risk) -> dict[str, Any]:
+    """Risk as the API shows it, with every factor."""
+    return {
+        "score": found.score,
+        "factors": [
+            {
+                "kind": f.kind,
+                "name": f.name,
+                "probability": f.probability,
+                "impact": f.impact,
+                "explanation": f.explanation,
+            }
+            for f in found.factors
+        ],
+    }
+
+
+async def _read_grid(
+    connection: Connection, metrics: Sequence[ScoredMetric], ends: Sequence[datetime]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    position, timestamps, values = await store.read_points(
+        connection, [m.metric_id for m in metrics], ends[0] - DAY, ends[-1]
+    )
+    instants = np.array([(end - _EPOCH) // timedelta(microseconds=1) for end in ends], np.int64)
+    return aggregate_windows(position, timestamps, values, instants, [m.aggregate for m in metrics])
+
+
+def _snapshots(
+    metrics: Sequence[ScoredMetric],
+    values: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    hours: Sequence[datetime],
+) -> list[Snapshot]:
+    grid = score_grid(metrics, values)
+    names = [*(c.value for c in CATEGORIES), "overall"]
+    newest = len(hours) - 1
+    found = []
+    for f, framework_id in enumerate(grid.frameworks):
+        for c, name in enumerate(names):
+            for h, at in enumerate(hours):
+                covered = float(grid.coverage[f, c, h])
+                if np.isnan(covered) or (h != newest and grid.coverage[f, -1, h] == 0):
+                    continue
+                score = float(grid.scores[f, c, h])
+                known = None if np.isnan(score) else min(100.0, max(0.0, score))
+                detail = _detail(metrics, framework_id, name, values, counts) if h == newest else {}
+                found.append(
+                    Snapshot(
+                        framework_id,
+                        at,
+                        name,
+                        known,
+                        status_of(known),
+                        covered,
+                        orjson.dumps(detail).decode(),
+                    )
+                )
+    return found
+
+
+def _detail(
+    metrics: Sequence[ScoredMetric],
+    framework_id: UUID,
+    category: str,
+    values: NDArray[np.float64],
+    counts: NDArray[np.int64],
+) -> dict[str, Any]:
+    return {
+        m.name: {"value": None if np.isnan(v) else float(v), "points": int(n)}
+        for m, v, n in zip(metrics, values[:, -1], counts[:, -1], strict=True)
+        if m.framework_id == framework_id and m.category == category
+    }
+
+
+async def _assess(
+    connection: Connection, workspace_id: UUID, coverage: dict[UUID, float], now: datetime
+) -> dict[UUID, Risk]:
+    ids = list(coverage)
+    factors: dict[UUID, list[Factor | None]] = {
+        f: [risk.stale_data(share)] for f, share in coverage.items()
+    }
+    for row in await store.open_triggers(connection, workspace_id, ids):
+        factors[row["framework_id"]].append(
+            risk.open_trigger(
+                row["rule_name"], row["severity"], acknowledged=row["state"] == "acknowledged"
+            )
+        )
+    for row in await store.predicted_firings(connection, workspace_id, ids, now):
+        factors[row["framework_id"]].append(
+            risk.predicted_firing(
+                row["rule_name"], row["severity"], row["probability"], row["hours"]
+            )
+        )
+    daily = await store.daily_scores(connection, workspace_id, ids, now - DAY * 7)
+    for framework_id, scores in daily.items():
+        trend = _trend(scores)
+        if trend is not None:
+            factors[framework_id].append(risk.worsening_trend(trend, 7))
+    return {f: risk.combine(x for x in found if x is not None) for f, found in factors.items()}
+
+
+def _trend(scores: Sequence[tuple[datetime, float]]) -> Trend | None:
+    days = [(day - _EPOCH) / DAY for day, _ in scores]
+    return theil_sen(days, [score for _, score in scores])
+
+
+def _risk_snapshot(framework_id: UUID, at: datetime, found: Risk) -> Snapshot:
+    detail = orjson.dumps(risk_json(found)).decode()
+    return Snapshot(
+        framework_id, at, "risk", found.score, status_of(100 - found.score), 1.0, detail
+    )
+
+
+def _status_event(snapshot: Snapshot, before: str | None) -> str:
+    return orjson.dumps(
+        {
+            "framework_id": snapshot.framework_id,
+            "score": snapshot.score,
+            "status": snapshot.status,
+            "previous_status": before or Status.UNKNOWN,
+            "coverage": snapshot.coverage,
+            "at": snapshot.at,
+        }
+    ).decode()

@@ -1,0 +1,48 @@
+"""Score every workspace's frameworks, hour by hour, from where the last run left off."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect.tasks import exponential_backoff
+
+from convex.db import SYSTEM, Identity, Role
+from convex.scoring.service import ScoreReport, score_workspace
+from convex.workspaces.store import list_workspaces
+from flows.runtime import announcer, worker_database
+
+
+@flow(name="score-frameworks")
+async def score_frameworks() -> int:
+    """Health and risk of all frameworks; how many snapshots were written."""
+    now = datetime.now(UTC)
+    async with worker_database() as database, database.read(SYSTEM) as connection:
+        workspaces = [workspace.id for workspace in await list_workspaces(connection)]
+    written = 0
+    for workspace_id in workspaces:
+        report = await score_one(workspace_id, now)
+        written += report.snapshots
+    get_run_logger().info("%d snapshots in %d workspaces", written, len(workspaces))
+    return written
+
+
+@task(
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def score_one(workspace_id: UUID, now: datetime) -> ScoreReport:
+    """One workspace, in one transaction; whoever watches is told of a changed status."""
+    async with worker_database() as database:
+        identity = Identity(workspace_id, Role.SYSTEM)
+        async with database.transaction(identity) as connection:
+            report = await score_workspace(connection, workspace_id, now=now)
+    if report.cursor is not None:
+        async with announcer() as wakes:
+            wakes.announce(workspace_id, report.cursor)
+    return report
