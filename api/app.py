@@ -19,7 +19,7 @@ from api.openapi import install_openapi
 from api.pages import install_pages
 from api.problems import install_problem_handlers
 from api.resources import Resources
-from api.routes import PREFIX, auth, system, workspaces
+from api.routes import PREFIX, auth, notifications, quality, system, workspaces
 from api.websocket import LiveEndpoint
 from convex import __version__
 from convex.cache import Cache, CacheServer, RateLimiter
@@ -32,7 +32,13 @@ from convex.settings import Settings, load_settings
 
 LARGEST_BODY = 32 * 1024 * 1024
 
-_ROUTERS = (auth.router, workspaces.router, system.router)
+_ROUTERS = (
+    auth.router,
+    notifications.router,
+    workspaces.router,
+    quality.router,
+    system.router,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

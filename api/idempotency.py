@@ -112,6 +112,7 @@ class ConvexRoute(APIRoute):
         async def handle(request: Request) -> Response:
             if takes_json:
                 _expect_json(request)
+                await request.body()  # here, since FastAPI turns every error in it into one 400
             try:
                 response = await answer(request)
             except Replayed as replayed:
