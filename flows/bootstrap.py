@@ -20,6 +20,7 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from convex.db import SYSTEM
 from convex.errors import Unavailable
 from convex.metrics.sources.store import list_scheduled
+from convex.settings import Settings
 from flows.runtime import worker_database
 from flows.setup import automations, deployments, runs
 from flows.setup.deployments import PREFECT_FILE, STANDING, Deployment
@@ -29,7 +30,9 @@ _DONE = "convex_bootstrap"
 _SERVER_SECONDS = 120
 
 
-async def bootstrap(client: PrefectClient, *, start: bool = False) -> list[str]:
+async def bootstrap(
+    client: PrefectClient, *, start: bool = False, settings: Settings | None = None
+) -> list[str]:
     """Bring the server to today's code and sources; what was done, a line each.
 
     With `start` also end the runs of an earlier life, and begin the standing flow's shifts. Only
@@ -42,7 +45,7 @@ async def bootstrap(client: PrefectClient, *, start: bool = False) -> list[str]:
         if dropped := await runs.drop_missed_runs(client):
             done.append(f"{dropped} missed runs dropped")
     wanted = deployments.read_deployments()
-    async with worker_database() as database, database.read(SYSTEM) as connection:
+    async with worker_database(settings) as database, database.read(SYSTEM) as connection:
         sources = await list_scheduled(connection)
     wanted += deployments.for_sources(wanted, sources)
     mark = _fingerprint(wanted)
@@ -101,7 +104,7 @@ async def _write_mark(client: PrefectClient, mark: str) -> None:
 
 
 async def main(arguments: list[str]) -> None:
-    """Wait for the server named by PREFECT_API_URL, then `bootstrap`; a line for each thing done."""
+    """Wait for the server of PREFECT_API_URL, then `bootstrap`; a line for each thing done."""
     async with get_client() as client:
         await _server(client)
         for line in await bootstrap(client, start="--start" in arguments):

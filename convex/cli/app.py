@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        if not _is_connection_error(error):
+        if not (isinstance(error, OSError) or _is_connection_error(error)):
             raise
         say_error(f"{str(error).rstrip('.')}; see what is wrong with `convex doctor`.")
         return FAILED

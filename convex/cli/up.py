@@ -83,7 +83,7 @@ def read_state(home: Path) -> dict[str, Any] | None:
     """What the last `convex up` of this home wrote about itself."""
     try:
         state = json.loads((home / "up.json").read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
     return state if isinstance(state, dict) else None
 
