@@ -119,7 +119,7 @@ def _configuration(kept: Path) -> Any:
         analytics_enabled=False,
         progress_bars={"globally": False},
         data_docs_sites={
-            "site": {
+            "data quality": {
                 "class_name": "SiteBuilder",
                 "show_how_to_buttons": False,
                 "store_backend": {

@@ -47,7 +47,7 @@ _LOGO = re.compile(
     r"https://great-expectations-web-assets\.s3\.us-east-2\.amazonaws\.com/[\w-]+\.png(\?[^\"')]*)?"
 )
 _INTEGRITY = re.compile(r'\s(?:integrity="[^"]*"|crossorigin="[^"]*")')
-_FOOTER = re.compile(r'<footer class="data-docs-cloud-footer.*?</footer>', re.DOTALL)
+_FOOTER = re.compile(r"<footer>.*?</footer>", re.DOTALL)  # an invitation to a newsletter
 LOADED = re.compile(
     r'<(?:script|img|iframe|source)\b[^>]*\bsrc="(https?:[^"]+)"'
     r'|<link\b[^>]*\bhref="(https?:[^"]+)"|url\([\'"]?(https?:[^)\'"]+)'
