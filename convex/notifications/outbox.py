@@ -175,7 +175,8 @@ WHERE lease_id = %s AND state = 'due'
 """
 # Key of the advisory lock that a shift holds for its lease as long as its session lives.
 _SHIFT = 1129270874
-_HOLD_LEASE = "SELECT convex.hold_alert_flow(), pg_advisory_lock(%s, hashtext(%s))"
+_HOLD_LEASE = "SELECT pg_advisory_lock(%s, hashtext(%s))"
+_STAND = "SELECT convex.hold_alert_flow()"
 _ABANDONED = """
 SELECT l.lease_id FROM (
     SELECT DISTINCT lease_id FROM convex.alert_notifications
@@ -334,9 +335,14 @@ async def release(connection: Connection, lease: UUID) -> int:
     return (await connection.execute(_RELEASE, (lease,))).rowcount
 
 
-async def hold_lease(connection: Connection, lease: UUID) -> None:
-    """Say that this session's shift is alive, until the session ends; also for /readyz."""
+async def hold_lease(connection: Connection, lease: UUID, *, stands: bool) -> None:
+    """Say that the holder of the lease is alive, until this session ends.
+
+    `stands`: it is the alert flow, for which /readyz looks.
+    """
     await connection.execute(_HOLD_LEASE, (_SHIFT, str(lease)))
+    if stands:
+        await connection.execute(_STAND)
 
 
 async def abandoned_leases(connection: Connection, now: datetime) -> set[UUID]:

@@ -16,8 +16,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 
 from convex.db import SYSTEM, Database
@@ -26,6 +24,7 @@ from convex.notifications import failover, outbox, reminders
 from convex.notifications.deliver import Courier
 from convex.notifications.outbox import Attempt, Claim
 from convex.notifications.service import plan_transitions
+from convex.notifications.session import lease_session
 from convex.notifications.window import Window
 from convex.settings import Settings
 from convex.telemetry import get_log
@@ -230,16 +229,9 @@ class Shift:
         """Hold the session that shows that the shift lives, and be woken by NOTIFY."""
         while True:
             try:
-                async with await AsyncConnection.connect(
-                    self._database_url,
-                    autocommit=True,
-                    application_name="convex-alert-flow",
-                    row_factory=dict_row,
-                    keepalives_idle=10,
-                    keepalives_interval=5,
-                    keepalives_count=3,
+                async with lease_session(
+                    self._database_url, self._lease, stands=True
                 ) as connection:
-                    await outbox.hold_lease(connection, self._lease)
                     await connection.execute(f"LISTEN {ALERT_FLOW_CHANNEL}")
                     self._alive.set()
                     self._to_plan.set()
