@@ -6,12 +6,14 @@ import type { InAppNotification, Trigger } from "@/api/types";
 import { FRAMEWORKS } from "@/data/frameworks";
 import { receiveNotification } from "@/data/notifications";
 import { applyTrigger, refreshTrigger } from "@/data/triggers";
+import { spaced } from "@/data/spaced";
 import { type LiveEvent, useAlertWebSocket } from "@/live";
 
 /** Bursts reach the page together: at most this often. */
 const FLUSH_MS = 80;
-/** Counts per framework are asked for again at most this often. */
-const COUNTS_MS = 1_500;
+/** What an event does not carry is asked for soon after it, and at most this often. */
+const COUNTS_MS = { soon: 1_000, apart: 12_000 };
+const DETAIL_MS = { soon: 300, apart: 5_000 };
 /** How long something that has just arrived is highlighted. */
 const FRESH_MS = 3_000;
 
@@ -36,7 +38,11 @@ export function useLive(): Live {
 export function LiveProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const waiting = useRef<LiveEvent[]>([]);
-  const timers = useRef<{ flush?: Timer; counts?: Timer; fresh?: Timer }>({});
+  const timers = useRef<{ flush?: Timer; fresh?: Timer }>({});
+  const [refresh] = useState(() => ({
+    counts: spaced(COUNTS_MS, () => void client.invalidateQueries({ queryKey: [FRAMEWORKS] })),
+    details: spaced(DETAIL_MS, (ids) => ids.forEach((id) => refreshTrigger(client, id))),
+  }));
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const [spoken, setSpoken] = useState("");
   const connectedBefore = useRef(false);
@@ -54,12 +60,9 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     if (triggers.size === 0) return;
     for (const trigger of triggers.values()) {
       applyTrigger(client, trigger);
-      refreshTrigger(client, trigger.id);
+      refresh.details.want(trigger.id);
     }
-    timers.current.counts ??= setTimeout(() => {
-      delete timers.current.counts;
-      void client.invalidateQueries({ queryKey: [FRAMEWORKS] });
-    }, COUNTS_MS);
+    refresh.counts.want("");
     setFresh(new Set(triggers.keys()));
     clearTimeout(timers.current.fresh);
     timers.current.fresh = setTimeout(() => setFresh(new Set()), FRESH_MS);
@@ -90,8 +93,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     const pending = timers.current;
     return () => {
       for (const timer of Object.values(pending)) clearTimeout(timer);
+      refresh.counts.stop();
+      refresh.details.stop();
     };
-  }, []);
+  }, [refresh]);
 
   const { isConnected, isConnecting, error, connect } = socket;
   const live = useMemo<Live>(

@@ -12,8 +12,8 @@ export const queries = new QueryClient({
   },
 });
 
-/** A refusal stays one; only silence and overload may pass. */
+/** A refusal stays one, and asking again only lengthens a limit; silence and overload may pass. */
 function worthRetrying(error: Error): boolean {
   if (!(error instanceof ApiError)) return false;
-  return error.status === 0 || error.status === 429 || error.status >= 500;
+  return error.status === 0 || error.status >= 500;
 }

@@ -1,5 +1,5 @@
 import { BellOff, ChartLine, SlidersHorizontal } from "lucide-react";
-import { useMemo } from "react";
+import { useEffect, useMemo } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import type { Framework, Trigger } from "@/api/types";
 import { useMay } from "@/app/identity";
@@ -21,6 +21,8 @@ import { NO_FILTERS } from "@/data/trigger-filters";
 import { useTriggers } from "@/data/triggers";
 import { plural } from "@/format/number";
 import { SEVERITIES, title } from "@/format/words";
+
+const MOST_PAGES = 5;
 
 export default function FrameworkPage() {
   const { id = "" } = useParams();
@@ -48,6 +50,12 @@ function Detail({ framework }: { framework: Framework }) {
     [framework.id, span.from],
   );
   const triggers = useTriggers(filters);
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = triggers;
+  const loaded = triggers.data?.pages.length ?? 0;
+  useEffect(() => {
+    // The charts show when something fired over the whole range, as far as that can be told apart.
+    if (hasNextPage && !isFetchingNextPage && loaded < MOST_PAGES) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage, loaded]);
   const recent = useMemo(() => triggers.data?.pages.flatMap(({ items }) => items) ?? [], [triggers.data]);
   const { open_triggers: open } = framework;
 

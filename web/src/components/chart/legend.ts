@@ -6,7 +6,7 @@ import { exact } from "@/format/time";
 export function legend(lines: number, unit: string, zone: string): uPlot.Plugin {
   const card = document.createElement("div");
   card.className =
-    "pointer-events-none absolute z-10 hidden rounded-md border border-line bg-surface px-2 py-1 text-xs whitespace-nowrap shadow-raised numbers";
+    "pointer-events-none absolute z-10 hidden font-sans rounded-md border border-line bg-surface px-2 py-1 text-xs whitespace-nowrap shadow-raised numbers";
   return {
     hooks: {
       init: (plot) => plot.over.append(card),
