@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from convex.db.roles import role_url
 from convex.errors import InvalidInput
 from convex.settings import Settings
 from tests.conftest import Tenant, make_tenant
+from tests.convex.analytics.history import NOW, write_history
 
-NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 MARTS = (
     *("alert_analytics", "fct_alert_triggers", "fct_notifications", "fct_predictions"),
     *("dim_alert_rules", "dim_frameworks", "metric_hourly"),
@@ -32,31 +32,7 @@ pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
 @pytest_asyncio.fixture
 async def history(fresh_worker: Database) -> Tenant:
     """A tenant with a past of its own, in this test's own database."""
-    tenant = await make_tenant(fresh_worker)
-    async with fresh_worker.transaction(SYSTEM) as connection:
-        await connection.execute(
-            "SELECT convex.ensure_point_partitions(%s, %s)", (NOW - timedelta(days=3), NOW)
-        )
-    async with fresh_worker.transaction(tenant.flow) as connection:
-        await write_trigger_history(connection, tenant.workspace_id, tenant.user_id, now=NOW)
-        await connection.execute(
-            "INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
-            " SELECT workspace_id, id, %s - n * interval '7 minutes', n"
-            " FROM convex.series, generate_series(1, 200) AS n WHERE workspace_id = %s",
-            (NOW, tenant.workspace_id),
-        )
-        await connection.execute(
-            "INSERT INTO convex.alert_predictions (workspace_id, framework_id, rule_id, series_id,"
-            " kind, made_at, window_start, window_end, probability, climatology, confidence,"
-            " risk_score, model, inputs, created_at)"
-            " SELECT r.workspace_id, r.framework_id, r.id, s.id, 'next_alert', %(now)s, %(now)s,"
-            " %(now)s + interval '1 day', 40, 20, 'low', 10, 'climatology', '{}', %(now)s"
-            " FROM convex.alert_rules AS r"
-            " INNER JOIN convex.series AS s ON s.metric_id = r.metric_id"
-            " WHERE r.workspace_id = %(workspace)s",
-            {"now": NOW, "workspace": tenant.workspace_id},
-        )
-    return tenant
+    return await write_history(fresh_worker)
 
 
 @pytest.fixture
