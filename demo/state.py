@@ -1,6 +1,7 @@
-"""What the demo remembers between runs: its sign-in, its webhook secret, its ports, its place.
+"""What the demo remembers between runs: its webhook secret, its ports, its place in the stream.
 
-Kept in `<home>/demo.json`, readable by its owner only. Everything else is in the database.
+Kept in `<home>/demo.json`, readable by its owner only. The sign-in is in `<home>/sign-in.json`,
+where `convex up` looks for it too; everything else is in the database.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ def _new_secret() -> str:
 
 @dataclass(slots=True)
 class DemoState:
-    """The demo of one home. `live_cursor` is where the newest replay's live events begin."""
+    """The demo of one home.
 
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
-    api_key: str = ""
+    `live_cursor` and `live_since` (ISO 8601) say where, and when, the live events began that a
+    later run resumes from.
+    """
+
     webhook_secret: str = field(default_factory=_new_secret)
     email_port: int = 0
     http_port: int = 0
     live_cursor: int | None = None
+    live_since: str = ""
 
     @classmethod
     def load(cls, home: Path) -> Self:

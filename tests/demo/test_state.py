@@ -1,4 +1,4 @@
-"""The demo remembers its sign-in and secrets between runs, for its owner's eyes only."""
+"""The demo remembers its secret and its place between runs, for its owner's eyes only."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ def test_what_is_saved_is_loaded_and_nobody_else_can_read_it(tmp_path: Path) -> 
 
 def test_two_homes_have_different_secrets(tmp_path: Path) -> None:
     one, other = DemoState.load(tmp_path / "one"), DemoState.load(tmp_path / "other")
-    assert one.password != other.password
     assert one.webhook_secret != other.webhook_secret
 
 
 def test_a_setting_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "demo.json").write_text('{"password": "p", "colour": "blue"}')
-    assert DemoState.load(tmp_path).password == "p"
+    (tmp_path / "demo.json").write_text('{"email_port": 25, "colour": "blue"}')
+    assert DemoState.load(tmp_path).email_port == 25
