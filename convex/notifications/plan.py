@@ -124,7 +124,7 @@ class _Planner:
             self._stop_reminders(telling.kind, rows)
         seen: set[Target] = set()
         for target, earlier in rows.items():
-            about = [row for row in earlier if row.kind in TELLING]
+            about = [row for row in _since_last_end(earlier) if row.kind in TELLING]
             if about:
                 seen.add(target)
                 self._follow_target(transition, telling, target, about)
@@ -170,7 +170,9 @@ class _Planner:
                 continue
             retrying = carrier.attempts > 0 and not carrier.leased
             alone = carrier is row and not self.book.carries(row)
-            if telling.kind is Kind.RESOLVED and retrying and alone:
+            if telling.kind is Kind.RESOLVED and carrier.is_waiting:
+                self.book.withdraw(row, Reason.EXPIRED, "Resolved before it was due.")
+            elif telling.kind is Kind.RESOLVED and retrying and alone:
                 words = "Resolved before a further attempt; the end is told."
                 self.book.withdraw(row, Reason.EXPIRED, words)
             elif carrier.may_have_been_told:
@@ -224,3 +226,9 @@ class _Planner:
         for row in (one for earlier in rows.values() for one in earlier):
             if row.kind in (Kind.ESCALATION, Kind.REPEAT) and row.is_waiting:
                 self.book.withdraw(row, reason, f"{word} before it was due.")
+
+
+def _since_last_end(rows: list[Row]) -> list[Row]:
+    """The rows of a target since it was last resolved: a trigger may have been opened again."""
+    ends = [number for number, row in enumerate(rows) if row.kind is Kind.RESOLVED]
+    return rows[ends[-1] + 1 :] if ends else rows

@@ -362,3 +362,20 @@ def test_members_without_any_channel_and_shared_channels_are_told_apart() -> Non
     made = decide(transition(1, trigger()), channels=[nobody], members=[member()])
     assert verdict(row(made, None)) == (State.WITHHELD, Reason.NO_CHANNEL)
     assert row(made, EMAIL).target == Target(None, EMAIL, nobody.id)
+
+
+def test_a_trigger_that_is_opened_again_begins_anew() -> None:
+    people = [member(preferences=ALONE)]
+    about = trigger(severity="critical")
+    history = delivered(decide(transition(1, about), members=people))
+    history = delivered(
+        decide(transition(2, about, "resolved"), members=people, history=history), history
+    )
+    again = decide(
+        transition(3, about, "reopened"), members=people, history=history, now=later(minutes=1)
+    )
+    assert verdict(row(again, EMAIL, 3)) == (State.DUE, Reason.DEDUPLICATED)
+    history = as_past(again, history)
+    end = transition(4, about, "resolved", at=later(minutes=2))
+    made = decide(end, members=people, history=history, now=later(minutes=2))
+    assert verdict(row(made, EMAIL, 4)) == (State.WITHHELD, Reason.EXPIRED)
