@@ -7,8 +7,8 @@ marts have been built for the first time.
 "Figures" below stands for: total_triggers, historical_triggers, open_triggers,
 acknowledged_triggers, resolved_triggers, auto_resolved_triggers, flapping_triggers,
 marked_triggers, actionable_triggers, false_positive_triggers, suppressed_actionable_triggers,
-triggered_by_type `{threshold, anomaly, performance, milestone}`, triggered_by_severity
-`{critical, warning, info}`, avg_response_time_minutes with response_time_n, response_time_median_minutes and
+triggered_by_type `{threshold, anomaly, performance, milestone}`, triggered_by_severity `{critical,
+warning, info}`, avg_response_time_minutes with response_time_n, response_time_median_minutes and
 response_time_p90_minutes, mttr_minutes with mttr_n, mttr_median_minutes and mttr_p90_minutes,
 resolution_rate, auto_resolved_rate, false_positive_rate, actionable_rate, flap_rate,
 suppression_effectiveness, repeats, notifications_sent, notifications_suppressed,
