@@ -24,7 +24,7 @@ interface Item {
   counts?: "open" | "unread";
 }
 
-const ITEMS: readonly Item[] = [
+export const ITEMS: readonly Item[] = [
   { to: "/", name: "Overview", icon: Gauge },
   { to: "/alerts", name: "Alerts", icon: BellRing, counts: "open" },
   { to: "/history", name: "History", icon: History },

@@ -7,6 +7,7 @@ import { Button, buttonClass } from "@/components/ui/button";
 import { Menu, MenuChoices, MenuItem, MenuLine } from "@/components/ui/menu";
 import { useUnreadCount } from "@/data/notifications";
 import { title } from "@/format/words";
+import { GoTo } from "./go-to";
 import { useIdentity } from "./identity";
 import { useLive } from "./live";
 
@@ -15,6 +16,7 @@ export function TopBar({ titleRef }: { titleRef: (element: HTMLElement | null) =
     <header className="sticky top-0 z-20 flex h-13 items-center gap-2 border-b border-line bg-ground/85 px-4 backdrop-blur-md md:px-6">
       <img src="/favicon.svg" alt="Convex" width={24} height={24} className="mr-1 md:hidden" />
       <div ref={titleRef} className="flex min-w-0 flex-1 items-center gap-1.5" />
+      <GoTo />
       <Connection />
       <InboxLink />
       <UserMenu />
