@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from psycopg.conninfo import conninfo_to_dict
 from starlette.routing import WebSocketRoute
 
 from api.authentication import Authenticator
@@ -88,6 +89,7 @@ async def _open(settings: Settings) -> AsyncIterator[Resources]:
             settings=settings,
             secrets=secrets,
             database=database,
+            database_name=_name_of(url),
             authenticator=authenticator,
             announcer=announcer,
             hub=hub,
@@ -95,6 +97,11 @@ async def _open(settings: Settings) -> AsyncIterator[Resources]:
             cache=Cache(cache_server),
             limiter=RateLimiter(cache_server),
         )
+
+
+def _name_of(url: str) -> str:
+    parts = conninfo_to_dict(url)
+    return f"{parts.get('host')}:{parts.get('port') or 5432}/{parts.get('dbname')}"
 
 
 async def _end(task: asyncio.Task[None]) -> None:

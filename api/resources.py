@@ -21,6 +21,7 @@ class Resources:
     settings: Settings
     secrets: SecretSettings
     database: Database
+    database_name: str  # host:port/name, as the domain remembers partitions by
     authenticator: Authenticator
     announcer: Announcer
     hub: Hub

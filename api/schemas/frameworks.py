@@ -1,0 +1,191 @@
+"""Frameworks, metrics, series and points."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from api.schemas.shared import Body, Name, Shape, ShortText, Tag, Text
+
+FrameworkKind = Literal[
+    "brand_positioning",
+    "funnel_design",
+    "seo_patterns",
+    "competitor_model",
+    "offer_architecture",
+    "custom",
+]
+CategoryName = Literal["performance", "availability", "security", "scalability", "cost"]
+AggregateName = Literal["last", "mean", "min", "max", "sum", "count", "p50", "p95"]
+FrameworkSlug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$", examples=["ewr"])]
+MetricName = Annotated[
+    str,
+    Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["cancel_rate"]),
+]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Tags = Annotated[list[Tag], Field(max_length=50)]
+
+
+class OpenTriggers(Shape):
+    """Triggers that are not resolved, by state and by severity."""
+
+    firing: int
+    acknowledged: int
+    critical: int
+    warning: int
+    info: int
+
+
+class FrameworkShape(Shape):
+    """Something that is watched."""
+
+    id: UUID
+    slug: str
+    name: str
+    kind: FrameworkKind
+    description: str
+    tags: list[str]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    open_triggers: OpenTriggers
+    last_point_at: datetime | None
+    metrics: int
+    series: int
+
+
+class FrameworkNew(Body):
+    """Something to watch. Points name it by its slug, which never changes."""
+
+    slug: FrameworkSlug
+    name: Name = Field(examples=["Newark"])
+    kind: FrameworkKind = "custom"
+    description: Text = ""
+    tags: Tags = Field(default_factory=list)
+
+
+class FrameworkChange(Body):
+    """What is given is changed."""
+
+    name: Name | None = None
+    kind: FrameworkKind | None = None
+    description: Text | None = None
+    tags: Tags | None = None
+
+
+class MetricShape(Shape):
+    """What a framework measures; `limit` is the worst bearable value, `target` the wanted one."""
+
+    id: UUID
+    framework_id: UUID
+    name: str
+    unit: str
+    category: CategoryName
+    target: float | None
+    limit: float | None
+    default_aggregate: AggregateName
+    description: str
+    is_counter: bool
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    series: int
+
+
+class MetricNew(Body):
+    """A new metric. Points name it by its name, which never changes."""
+
+    framework_id: UUID
+    name: MetricName
+    unit: ShortText = ""
+    category: CategoryName = "performance"
+    target: Finite | None = None
+    limit: Finite | None = None
+    default_aggregate: AggregateName = "mean"
+    description: Text = ""
+    is_counter: bool = False
+
+
+class MetricChange(Body):
+    """What is given is changed; null takes target or limit away."""
+
+    unit: ShortText | None = None
+    category: CategoryName | None = None
+    target: Finite | None = None
+    limit: Finite | None = None
+    default_aggregate: AggregateName | None = None
+    description: Text | None = None
+    is_counter: bool | None = None
+
+
+class SeriesShape(Shape):
+    """One metric with one set of labels."""
+
+    id: int
+    metric_id: UUID
+    framework_id: UUID
+    metric: str
+    framework: str
+    labels: dict[str, str]
+    newest_at: datetime | None
+    ended_at: datetime | None
+    created_at: datetime
+
+
+class PointShape(Shape):
+    """The points of one step; `timestamp` is its beginning, `value` their mean."""
+
+    timestamp: datetime
+    value: float
+    min: float
+    max: float
+    count: int
+
+
+class SeriesPoints(Shape):
+    """Points of a series; `step_seconds` 0: as they were measured."""
+
+    series_id: int
+    step_seconds: int
+    points: list[PointShape]
+
+
+class PointNew(Body):
+    """One measured value; `timestamp` is ISO 8601 (no zone: UTC) or seconds since 1970."""
+
+    framework: str
+    metric: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    timestamp: datetime | float
+    value: float
+
+
+class PointsNew(Body):
+    """A batch."""
+
+    points: list[PointNew]
+
+
+class Ingested(Shape):
+    """What became of a batch; `triggers` are those that it opened or changed."""
+
+    accepted: int
+    corrected: int
+    unchanged: int
+    rejected: int
+    triggers: list[UUID]
+
+
+class RejectedShape(Shape):
+    """A point that was kept, but not taken."""
+
+    id: int
+    received_at: datetime
+    source: str
+    reason: str
+    detail: str
+    point: Any
+    reingested_at: datetime | None

@@ -1,0 +1,221 @@
+"""Alert rules. Durations are written as "2h", "1h30m", "90s", or as a number of seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from api.schemas.frameworks import AggregateName, Finite, Tags
+from api.schemas.shared import Body, Name, Shape, ShortText, Tag, Text
+from convex.alerts.describe import format_duration, parse_duration
+from convex.alerts.model import (
+    Condition,
+    Matcher,
+    NoData,
+    Operator,
+    Rule,
+    RuleDraft,
+    RuleType,
+    Sensitivity,
+    Severity,
+)
+from convex.metrics.model import Aggregate
+
+Duration = Annotated[
+    str | int | float,
+    Field(examples=["2h", "90s", 300], description='Such as "1h30m", or seconds.'),
+]
+TypeName = Literal["threshold", "anomaly", "performance", "milestone"]
+ConditionName = Literal["above", "below", "equals", "changes_by"]
+SeverityName = Literal["info", "warning", "critical"]
+OperatorName = Literal["=", "!=", "=~", "!~"]
+
+# API name → field of the domain, whole seconds there.
+_DURATIONS = {
+    "window": "window_seconds",
+    "for": "for_seconds",
+    "keep_firing_for": "keep_firing_for_seconds",
+    "evaluation_offset": "evaluation_offset_seconds",
+    "lateness": "lateness_seconds",
+    "deduplication_window": "deduplication_window_seconds",
+    "no_data_after": "no_data_after_seconds",
+}
+_ENUMS = {
+    "type": RuleType,
+    "condition": Condition,
+    "sensitivity": Sensitivity,
+    "aggregate": Aggregate,
+    "no_data": NoData,
+    "severity": Severity,
+}
+# What null means for a field that cannot be null.
+_CLEARED = {"runbook_url": "", "description": "", "no_data_after": 0}
+
+
+class MatcherBody(Body):
+    """A condition on a label; a regular expression matches the whole value."""
+
+    label: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")]
+    operator: OperatorName
+    value: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
+
+
+class _RuleFields(Body):
+    description: Text | None = None
+    label_matchers: Annotated[list[MatcherBody], Field(max_length=20)] | None = None
+    type: TypeName | None = None
+    condition: ConditionName | None = None
+    threshold_value: Finite | None = None
+    change_percentage: Finite | None = None
+    recovery_threshold: Finite | None = None
+    sensitivity: Literal["low", "medium", "high"] | None = None
+    method: ShortText | None = None
+    aggregate: AggregateName | None = None
+    window: Duration | None = None
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+    keep_firing_for: Duration | None = None
+    evaluation_offset: Duration | None = None
+    lateness: Duration | None = None
+    deduplication_window: Duration | None = None
+    severity: SeverityName | None = None
+    no_data: Literal["keep", "ok", "alert"] | None = None
+    no_data_after: Duration | None = None
+    group_by: Annotated[list[Tag], Field(max_length=20)] | None = None
+    channels: Annotated[list[Tag], Field(max_length=20)] | None = None
+    runbook_url: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+    tags: Tags | None = None
+    templates: dict[str, Any] | None = None
+    enabled: bool | None = None
+
+
+class RuleNew(_RuleFields):
+    """A new rule; what is left out has its default."""
+
+    name: Name = Field(examples=["Too many cancellations"])
+    framework_id: UUID
+    metric_id: UUID
+
+
+class RuleChange(_RuleFields):
+    """What is given is changed; null takes an optional value away."""
+
+    name: Name | None = None
+    framework_id: UUID | None = None
+    metric_id: UUID | None = None
+
+
+class RuleShape(Shape):
+    """A rule."""
+
+    id: UUID
+    name: str
+    description: str
+    framework_id: UUID
+    metric_id: UUID
+    framework: str
+    framework_name: str
+    metric: str
+    label_matchers: list[MatcherBody]
+    type: TypeName
+    condition: ConditionName
+    threshold_value: float | None
+    change_percentage: float | None
+    recovery_threshold: float | None
+    sensitivity: str | None
+    method: str | None
+    aggregate: AggregateName
+    window: str
+    for_: Annotated[str, Field(alias="for")]
+    keep_firing_for: str
+    evaluation_offset: str
+    lateness: str
+    deduplication_window: str
+    severity: SeverityName
+    no_data: str
+    no_data_after: str
+    group_by: list[str]
+    channels: list[str]
+    runbook_url: str
+    tags: list[str]
+    templates: dict[str, Any]
+    enabled: bool
+    provenance: Literal["api", "code"]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def draft_changes(body: _RuleFields) -> dict[str, Any]:
+    """What the body says, as fields of `RuleDraft`. Raises `InvalidInput`."""
+    changes: dict[str, Any] = {}
+    for name, value in body.model_dump(exclude_unset=True, by_alias=True).items():
+        given: Any = _CLEARED.get(name) if value is None else value
+        if name in _DURATIONS:
+            if given is not None:
+                changes[_DURATIONS[name]] = parse_duration(given, name)
+        elif name in _ENUMS:
+            if given is not None:
+                changes[name] = _ENUMS[name](given)
+            elif name == "sensitivity":
+                changes[name] = None
+        elif name == "label_matchers":
+            changes[name] = tuple(
+                Matcher(one["label"], Operator(one["operator"]), one["value"])
+                for one in given or ()
+            )
+        elif name in {"group_by", "channels", "tags"}:
+            changes[name] = tuple(given or ())
+        elif name == "templates":
+            changes[name] = given or {}
+        elif given is not None or name in {
+            "threshold_value",
+            "change_percentage",
+            "recovery_threshold",
+            "method",
+        }:
+            changes[name] = given
+    return changes
+
+
+def new_draft(body: RuleNew) -> RuleDraft:
+    """A rule to be. Raises `InvalidInput`."""
+    return RuleDraft(**draft_changes(body))
+
+
+def rule_json(rule: Rule) -> dict[str, object]:
+    """As `RuleShape`."""
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "description": rule.description,
+        "framework_id": rule.framework_id,
+        "metric_id": rule.metric_id,
+        "framework": rule.framework,
+        "framework_name": rule.framework_name,
+        "metric": rule.metric,
+        "label_matchers": rule.label_matchers,
+        "type": rule.type,
+        "condition": rule.condition,
+        "threshold_value": rule.threshold_value,
+        "change_percentage": rule.change_percentage,
+        "recovery_threshold": rule.recovery_threshold,
+        "sensitivity": rule.sensitivity,
+        "method": rule.method,
+        "aggregate": rule.aggregate,
+        **{name: format_duration(getattr(rule, field)) for name, field in _DURATIONS.items()},
+        "severity": rule.severity,
+        "no_data": rule.no_data,
+        "group_by": rule.group_by,
+        "channels": rule.channels,
+        "runbook_url": rule.runbook_url,
+        "tags": rule.tags,
+        "templates": rule.templates,
+        "enabled": rule.enabled,
+        "provenance": rule.provenance,
+        "version": rule.version,
+        "created_at": rule.created_at,
+        "updated_at": rule.updated_at,
+    }
