@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.shared import Body, Name, Shape, ShortText, Tag, Text
+from convex.frameworks import FrameworkOverview
 
 FrameworkKind = Literal[
     "brand_positioning",
@@ -189,3 +190,23 @@ class RejectedShape(Shape):
     detail: str
     point: Any
     reingested_at: datetime | None
+
+
+def framework_json(overview: FrameworkOverview) -> dict[str, object]:
+    """As `FrameworkShape`."""
+    framework = overview.framework
+    return {
+        "id": framework.id,
+        "slug": framework.slug,
+        "name": framework.name,
+        "kind": framework.kind,
+        "description": framework.description,
+        "tags": framework.tags,
+        "version": framework.version,
+        "created_at": framework.created_at,
+        "updated_at": framework.updated_at,
+        "open_triggers": overview.open_triggers,
+        "last_point_at": overview.last_point_at,
+        "metrics": overview.metrics,
+        "series": overview.series,
+    }
