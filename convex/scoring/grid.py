@@ -9,7 +9,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from convex.scoring.model import Category, Reading
+from convex.metrics.model import Category
+from convex.scoring.model import Reading
 
 CATEGORIES = tuple(Category)
 

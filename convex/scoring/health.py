@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from convex.scoring.model import Category, CategoryScore, Health, MetricScore, Reading, Status
+from convex.metrics.model import Category
+from convex.scoring.model import CategoryScore, Health, MetricScore, Reading, Status
 
 
 def score_metric(value: float, target: float, limit: float) -> float:

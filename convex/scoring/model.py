@@ -7,15 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-
-class Category(StrEnum):
-    """What a metric says something about."""
-
-    PERFORMANCE = "performance"
-    AVAILABILITY = "availability"
-    SECURITY = "security"
-    SCALABILITY = "scalability"
-    COST = "cost"
+from convex.metrics.model import Category
 
 
 class Status(StrEnum):

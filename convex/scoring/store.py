@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convex.db import Connection
+from convex.metrics.model import Category
 from convex.scoring.grid import ScoredMetric
-from convex.scoring.model import Category
 
 # A row of COPY's binary format: number of fields, then each with its length before it.
 _ROW = np.dtype(

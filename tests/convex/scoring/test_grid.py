@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convex.metrics.model import Category
 from convex.scoring.grid import CATEGORIES, ScoredMetric, score_grid
 from convex.scoring.health import score_framework
-from convex.scoring.model import Category
 
 _metrics = st.lists(
     st.builds(

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convex.metrics.model import Category
 from convex.scoring.health import score_framework, score_metric, status_of
-from convex.scoring.model import Category, Reading, Status
+from convex.scoring.model import Reading, Status
 
 _ID = UUID(int=1)
 _numbers = st.floats(-1e6, 1e6)
