@@ -44,7 +44,7 @@ wishes = st.builds(
         st.sampled_from(["UTC", "America/New_York", "Asia/Kathmandu"]),
     ),
     deduplication=st.sampled_from([timedelta(minutes=1), timedelta(minutes=60)]),
-    grouping=st.builds(Grouping, by=st.sampled_from(["none", "rule", "framework", "type"])),
+    grouping=st.builds(Grouping, by=st.sampled_from(["rule", "framework", "none"])),
     max_per_hour=st.none() | st.integers(1, 3),
     escalation_steps=st.sampled_from(
         [(), (EscalationStep(timedelta(minutes=20), ("email", "pager"), (ANN, BOB)),)]
@@ -67,13 +67,17 @@ events = st.lists(
     st.builds(
         Event,
         number=st.integers(1, 3),
-        kind=st.sampled_from(["opened", "resolved", "acknowledged", "flapping"]),
-        pause=st.sampled_from([timedelta(0), timedelta(seconds=40), timedelta(hours=3)]),
-        sends=st.booleans(),
-        mute=st.booleans(),
+        kind=st.sampled_from(
+            ["opened", "opened", "resolved", "resolved", "acknowledged", "flapping"]
+        ),
+        pause=st.sampled_from(
+            [timedelta(0), timedelta(seconds=5), timedelta(seconds=40), timedelta(hours=3)]
+        ),
+        sends=st.sampled_from([False, False, True]),
+        mute=st.sampled_from([False, False, False, True]),
     ),
     min_size=1,
-    max_size=14,
+    max_size=20,
 )
 severities = st.lists(st.sampled_from(["info", "warning", "critical"]), min_size=3, max_size=3)
 
@@ -93,7 +97,7 @@ def reached(row: Past, rows: dict[object, Past]) -> bool:
     return carrier.state in TOLD
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(happening=events, ann=wishes, defaults=wishes, grades=severities)
 def test_nothing_is_dropped_and_what_was_told_is_ended(
     happening: list[Event], ann: Preferences, defaults: Preferences, grades: list[str]
