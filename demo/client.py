@@ -14,7 +14,13 @@ from demo.timeline import DemoPoint
 
 
 class ApiError(Exception):
-    """The API answered with a problem; the text holds its status, code and detail."""
+    """The API answered with a problem."""
+
+    def __init__(self, request: str, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{request}: {status} {code} {detail}".rstrip())
+        self.status = status
+        self.code = code
+        self.detail = detail
 
 
 class Api:
@@ -45,10 +51,8 @@ class Api:
             body = await response.json(content_type=None) if response.content_length != 0 else None
             if response.status >= 400:
                 told = body if isinstance(body, dict) else {}
-                raise ApiError(
-                    f"{method} {path}: {response.status} {told.get('code', '')}"
-                    f" {told.get('detail', '')}".rstrip()
-                )
+                code, detail = str(told.get("code", "")), str(told.get("detail", ""))
+                raise ApiError(f"{method} {path}", response.status, code, detail)
             return body
 
     async def push(self, points: Iterable[DemoPoint]) -> dict[str, Any]:
@@ -131,5 +135,5 @@ class Listener:
 async def _expect(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     frame: dict[str, Any] = await socket.receive_json(timeout=10)
     if frame.get("type") != kind:
-        raise ApiError(f"the live stream answered {frame} instead of {kind}")
+        raise ApiError("live", 0, str(frame.get("code", "")), f"{frame} instead of {kind}")
     return frame
