@@ -20,7 +20,17 @@ from api.openapi import install_openapi
 from api.pages import install_pages
 from api.problems import install_problem_handlers
 from api.resources import Resources
-from api.routes import PREFIX, auth, frameworks, notifications, quality, system, workspaces
+from api.routes import (
+    PREFIX,
+    analytics,
+    auth,
+    frameworks,
+    metrics,
+    notifications,
+    quality,
+    system,
+    workspaces,
+)
 from api.websocket import LiveEndpoint
 from convex import __version__
 from convex.cache import Cache, CacheServer, RateLimiter
@@ -36,6 +46,8 @@ LARGEST_BODY = 32 * 1024 * 1024
 _ROUTERS = (
     auth.router,
     frameworks.router,
+    metrics.router,
+    analytics.router,
     notifications.router,
     workspaces.router,
     quality.router,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from api.dependencies import Editor, Owner, Pages, Reading, Viewer, Writing
 from api.replies import check_match, no_content, reply, reply_page
 from api.routes import PREFIX, new_router
 from api.schemas import frameworks as schema
 from api.schemas.shared import PageOf
+from convex.db import Connection
 from convex.frameworks import (
     Kind,
     create_framework,
@@ -34,6 +35,27 @@ def key_of(text: str) -> UUID | str:
         return UUID(text)
     except ValueError:
         return text
+
+
+async def find_framework_id(
+    connection: Connection, workspace_id: UUID, key: str | None
+) -> UUID | None:
+    """The framework that a filter names by id or slug, None for none. Raises `NotFound`."""
+    if key is None:
+        return None
+    overview = await get_framework(connection, workspace_id, key_of(key))
+    return overview.framework.id
+
+
+FrameworkFilter = Annotated[
+    str | None,
+    Query(
+        alias="framework",
+        max_length=100,
+        pattern=r"^[^\x00]+$",
+        description="Only this framework, by id or slug.",
+    ),
+]
 
 
 @router.get("/frameworks", response_model=PageOf[schema.FrameworkShape], summary="What is watched")

@@ -27,6 +27,7 @@ MetricName = Annotated[
     Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["cancel_rate"]),
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Tags = Annotated[list[Tag], Field(max_length=50)]
 
 
@@ -87,6 +88,7 @@ class MetricShape(Shape):
     category: CategoryName
     target: float | None
     limit: float | None
+    weight: float
     default_aggregate: AggregateName
     description: str
     is_counter: bool
@@ -105,6 +107,7 @@ class MetricNew(Body):
     category: CategoryName = "performance"
     target: Finite | None = None
     limit: Finite | None = None
+    weight: Weight = 1.0
     default_aggregate: AggregateName = "mean"
     description: Text = ""
     is_counter: bool = False
@@ -117,6 +120,7 @@ class MetricChange(Body):
     category: CategoryName | None = None
     target: Finite | None = None
     limit: Finite | None = None
+    weight: Weight | None = None
     default_aggregate: AggregateName | None = None
     description: Text | None = None
     is_counter: bool | None = None
@@ -190,6 +194,12 @@ class RejectedShape(Shape):
     detail: str
     point: Any
     reingested_at: datetime | None
+
+
+def metric_values(body: MetricNew | MetricChange) -> dict[str, Any]:
+    """What is said about a metric, as the domain names it; null only where that means something."""
+    given = body.model_dump(exclude_unset=True, exclude={"framework_id", "name"})
+    return {k: v for k, v in given.items() if v is not None or k in {"target", "limit"}}
 
 
 def framework_json(overview: FrameworkOverview) -> dict[str, object]:
