@@ -1,13 +1,12 @@
-"""What every detector is and says, and the hold-off that keeps one anomaly from being many alerts.
+"""What every detector is, and what it says about a point.
 
 Instants are microseconds since 1970-01-01 UTC, values are floats in the metric's own unit.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol, Self
 
@@ -74,6 +73,25 @@ class Score:
 LEARNING = Score(0.0, None, None, None, State.LEARNING)
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why the newest point was scored as it was.
+
+    `value` is what came (a rate per second if the series is a counter), `view` how it was looked at
+    ("values", or "season": the difference from the same time of other days), `scale` over how many
+    points. `share` is how much of the score that view and scale gave, 0 … 1. `nearest_at` is when
+    the most similar stretch of the past ended (microseconds UTC), None if there was none to compare
+    with.
+    """
+
+    value: float
+    score: Score
+    view: str
+    scale: int
+    share: float
+    nearest_at: int | None
+
+
 class Detector(Protocol):
     """One series, learnt point by point.
 
@@ -95,6 +113,10 @@ class Detector(Protocol):
         """Score one finite value, then learn from it."""
         ...
 
+    def explain(self) -> Explanation | None:
+        """Why the newest point was scored so; None right after `load`, or before any score."""
+        ...
+
     def dump(self) -> bytes:
         """Everything the detector knows, in its method's current format."""
         ...
@@ -103,71 +125,3 @@ class Detector(Protocol):
     def load(cls, data: bytes, zone: str = "UTC") -> Self:
         """The inverse of `dump`. Raises `ValueError` for another format: then replay the points."""
         ...
-
-
-_RECORD = struct.Struct("<qdb")  # instant, score, 1 above / -1 below
-
-
-@dataclass(slots=True)
-class HoldOff:
-    """Keeps the echo of an anomaly from becoming the next alert.
-
-    Within `span` microseconds of an alert, a new one on the same sensitivity and side has to reach
-    twice the highest score alerted in that time. The span is in time units, because a product does
-    not know how long its series will become.
-    """
-
-    thresholds: Mapping[Sensitivity, float]
-    span: int = DAY
-    _alerts: dict[Sensitivity, list[tuple[int, float, int]]] = field(default_factory=dict)
-
-    FACTOR: ClassVar[float] = 2.0
-    STAYS_OPEN: ClassVar[float] = 0.5  # share of the threshold at which an open alert stays open
-
-    def judge(
-        self, instant: int, score: float, side: int
-    ) -> tuple[frozenset[Wish], frozenset[Wish]]:
-        """`raised` and `unusual` of a point; `side` is 1 above the expected value, -1 below."""
-        if score < min(self.thresholds.values()) * self.STAYS_OPEN:
-            return _NONE, _NONE
-        one_sided = Condition.ABOVE if side > 0 else Condition.BELOW
-        raised: set[Wish] = set()
-        unusual: set[Wish] = set()
-        for sensitivity, threshold in self.thresholds.items():
-            if score < threshold * self.STAYS_OPEN:
-                continue
-            unusual.update(((sensitivity, Condition.CHANGES_BY), (sensitivity, one_sided)))
-            if score < threshold:
-                continue
-            alerts = [a for a in self._alerts.get(sensitivity, ()) if a[0] > instant - self.span]
-            same_side = max((a[1] for a in alerts if a[2] == side), default=0.0)
-            either = max((a[1] for a in alerts), default=0.0)
-            if score >= self.FACTOR * same_side:
-                raised.add((sensitivity, one_sided))
-            if score >= self.FACTOR * either:
-                raised.add((sensitivity, Condition.CHANGES_BY))
-            if score >= self.FACTOR * same_side:
-                alerts.append((instant, score, side))
-            self._alerts[sensitivity] = alerts
-        return frozenset(raised), frozenset(unusual)
-
-    def dump(self) -> bytes:
-        parts = []
-        for sensitivity in Sensitivity:
-            alerts = self._alerts.get(sensitivity, ())
-            parts.append(struct.pack("<H", len(alerts)))
-            parts.extend(_RECORD.pack(*alert) for alert in alerts)
-        return b"".join(parts)
-
-    def restore(self, data: bytes, offset: int) -> int:
-        """Take over what `dump` wrote at `offset`; returns where it ended."""
-        for sensitivity in Sensitivity:
-            (count,) = struct.unpack_from("<H", data, offset)
-            offset += 2
-            records = [
-                _RECORD.unpack_from(data, offset + _RECORD.size * index) for index in range(count)
-            ]
-            offset += _RECORD.size * count
-            if records:
-                self._alerts[sensitivity] = records
-        return offset

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from convex.anomaly.model import Detector
+from convex.anomaly.novelty import Novelty
 from convex.anomaly.robust_z import RobustZ
 
 METHODS: Final[Mapping[str, type[RobustZ]]] = {RobustZ.method: RobustZ}
 
 
-def _kind(method: str) -> type[RobustZ]:
+def _kind(method: str) -> type[Novelty] | type[RobustZ]:
     kind = METHODS.get(method)
     if kind is None:
         raise ValueError(f"no detector is called {method!r}; use one of {', '.join(METHODS)}")

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from statistics import median
 from typing import ClassVar, Self
 
-from convex.anomaly.calendar import hour_of_week
-from convex.anomaly.model import DAY, LEARNING, HoldOff, Score, Sensitivity, State
+from convex.anomaly.calendar import hour_of_week, next_interval
+from convex.anomaly.holdoff import HoldOff
+from convex.anomaly.model import DAY, LEARNING, Explanation, Score, Sensitivity, State
 
-_HEAD = struct.Struct("<HqqI")  # format, first and newest instant, points
+_HEAD = struct.Struct("<HqqId")  # format, first and newest instant, points, interval
 _NEVER = -(2**63)
 _MAD_TO_SIGMA = 1.4826
 
@@ -38,12 +39,24 @@ class RobustZ:
     LATEST: ClassVar[int] = 96
     ENOUGH: ClassVar[int] = 8
 
-    __slots__ = ("_first", "_hold", "_hours", "_latest", "_newest", "_points", "_zone")
+    __slots__ = (
+        "_first",
+        "_hold",
+        "_hours",
+        "_interval",
+        "_last",
+        "_latest",
+        "_newest",
+        "_points",
+        "_zone",
+    )
 
     def __init__(self, zone: str = "UTC") -> None:
         self._zone = zone
         self._first = self._newest = _NEVER
         self._points = 0
+        self._interval = 0.0
+        self._last: tuple[float, Score] | None = None
         self._hours: dict[int, list[float]] = {}
         self._latest: list[float] = []
         self._hold = HoldOff(self.thresholds)
@@ -59,6 +72,8 @@ class RobustZ:
         said = self._score(timestamp_us, value, hour)
         if self._points == 0:
             self._first = timestamp_us
+        else:
+            self._interval = next_interval(self._interval, timestamp_us - self._newest)
         self._newest = timestamp_us
         self._points += 1
         for sample, kept in (
@@ -68,7 +83,14 @@ class RobustZ:
             sample.append(value)
             if len(sample) > kept:
                 del sample[0]
+        self._last = (value, said)
         return said
+
+    def explain(self) -> Explanation | None:
+        if self._last is None:
+            return None
+        value, said = self._last
+        return Explanation(value, said, "season", 1, 1.0, None)
 
     def _sample(self, hour: int) -> list[float]:
         known = self._hours.get(hour, [])
@@ -94,11 +116,13 @@ class RobustZ:
         )
         if learning:
             return Score(score, expected, low, high, State.LEARNING)
-        raised, unusual = self._hold.judge(instant, score, 1 if value >= expected else -1)
+        raised, unusual = self._hold.judge(
+            instant, score, 1 if value >= expected else -1, int(self._interval)
+        )
         return Score(score, expected, low, high, State.WATCHING, raised, unusual)
 
     def dump(self) -> bytes:
-        parts = [_HEAD.pack(self.format, self._first, self._newest, self._points)]
+        parts = [_HEAD.pack(self.format, self._first, self._newest, self._points, self._interval)]
         samples = [(hour, self._hours.get(hour, [])) for hour in range(168)]
         for _, sample in (*samples, (168, self._latest)):
             parts.append(struct.pack(f"<B{len(sample)}d", len(sample), *sample))
@@ -107,10 +131,11 @@ class RobustZ:
     @classmethod
     def load(cls, data: bytes, zone: str = "UTC") -> Self:
         detector = cls(zone)
-        version, first, newest, points = _HEAD.unpack_from(data)
+        version, first, newest, points, interval = _HEAD.unpack_from(data)
         if version != cls.format:
             raise ValueError(f"a {cls.method} snapshot of format {version}, not {cls.format}")
         detector._first, detector._newest, detector._points = first, newest, points
+        detector._interval = interval
         offset = _HEAD.size
         for hour in range(169):
             count = data[offset]
