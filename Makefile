@@ -45,7 +45,7 @@ check: $(NODE_READY) ## Linters, types, import contract, SQL, dbt, the web build
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --nocolor migrations dbt convex
+	$(BIN)/sqlfluff lint --nocolor --processes 2 migrations dbt
 	$(BIN)/dbt parse --quiet --warn-error --project-dir dbt --profiles-dir dbt
 	cd web && npm run --silent build
 	@git diff --exit-code --stat -- api/static || { echo "api/static is not what web/ builds: run make web and commit it." >&2; exit 1; }
