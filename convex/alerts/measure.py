@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from convex.alerts.model import Condition, Rule, RuleType, Sensitivity
+from convex.alerts.model import Condition, Rule, RuleDraft, RuleType, Sensitivity
 from convex.metrics.model import DAY, HOUR, SECOND, Aggregate, BoolArray, FloatArray, IntArray
 
 WEEK = 7 * DAY
@@ -72,6 +72,13 @@ class Measurements:
     known: BoolArray
     totals: FloatArray | None = None
 
+    def part(self, start: int, stop: int) -> Measurements:
+        """Those from `start` up to but without `stop`."""
+        totals = None if self.totals is None else self.totals[start:stop]
+        return Measurements(
+            self.values[start:stop], self.scores[start:stop], self.known[start:stop], totals
+        )
+
     def __getitem__(self, index: int) -> Measurement:
         total = None if self.totals is None else float(self.totals[index])
         return Measurement(
@@ -87,7 +94,7 @@ class Points:
     values: FloatArray
 
 
-def fire_limit(rule: Rule) -> float:
+def fire_limit(rule: RuleDraft) -> float:
     """What the score is compared with: also the threshold that a trigger shows."""
     if rule.type is RuleType.ANOMALY:
         return SENSITIVITIES[rule.sensitivity or Sensitivity.MEDIUM]

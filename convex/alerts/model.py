@@ -223,10 +223,10 @@ class Reason(StrEnum):
 class RuleState:
     """Where one rule stands on one series; instants in microseconds.
 
-    `trigger_id` is the open trigger, or the last one; `trigger_open`, `historical` and
-    `resolved_by_hand` tell about it. `outdated`: the rule has changed since. `recent_changes` has a
-    bit for each of the last 20 evaluations, the newest lowest: 1 where the rule began or ceased to
-    fire.
+    `trigger_id` is the open trigger, or the last one; `trigger_open`, `acknowledged`, `historical`
+    and `resolved_by_hand` tell about it. `outdated`: the rule has changed since. `recent_changes`
+    has a bit for each of the last 20 evaluations, the newest lowest: 1 where the rule began or
+    ceased to fire.
     """
 
     status: Status = Status.OK
@@ -238,6 +238,7 @@ class RuleState:
     reason: Reason | None = None
     trigger_id: UUID | None = None
     trigger_open: bool = False
+    acknowledged: bool = False
     historical: bool = False
     resolved_at: int | None = None
     resolved_by_hand: bool = False

@@ -10,12 +10,20 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import numpy as np
 
-from convex.alerts.evaluate import FLAPPING_EVALUATIONS, Change, Decision, evaluate, lapse
+from convex.alerts.evaluate import (
+    FLAPPING_EVALUATIONS,
+    Change,
+    Decision,
+    end_series,
+    evaluate,
+    lapse,
+)
 from convex.alerts.measure import Measurements, fires_at, keeps_at
 from convex.alerts.model import Kind, Reason, Rule, RuleState, RuleType, Status
 from convex.metrics.model import SECOND, BoolArray, IntArray
@@ -168,9 +176,26 @@ def replay(
     measured: Measurements,
     state: RuleState,
     live_from: int,
+    ends: Sequence[int] = (),
 ) -> Outcome:
-    """As `replay_each`, with long stretches taken in one step. `at` is in order of time."""
+    """As `replay_each`, with long stretches taken in one step. `at` is in order of time.
+
+    `ends` are instants at which the series ended (its stale marker), after a point of that instant.
+    """
     recorder = Recorder(fingerprint, state, live_from)
+    start = 0
+    for end in ends:
+        stop = int(np.searchsorted(at, end, side="right"))
+        state = _run(rule, recorder, at[start:stop], measured.part(start, stop), state)
+        state = recorder.take(end_series(state, end), end)
+        start = stop
+    _run(rule, recorder, at[start:], measured.part(start, len(at)), state)
+    return recorder.outcome
+
+
+def _run(
+    rule: Rule, recorder: Recorder, at: IntArray, measured: Measurements, state: RuleState
+) -> RuleState:
     usable = measured.known & np.isfinite(measured.scores) & np.isfinite(measured.values)
     fire = fires_at(rule, measured.scores) & usable
     keep = keeps_at(rule, measured.scores) & usable
@@ -222,7 +247,7 @@ def replay(
             state = recorder.see(state, instants[stop - 1], seen=True, repeats=stop - index)
         recorder.outcome.state = state
         index = stop
-    return recorder.outcome
+    return state
 
 
 class _Stops:

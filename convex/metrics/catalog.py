@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -94,7 +95,11 @@ def forget(workspace_id: UUID, series_ids: set[int]) -> None:
 
 
 async def resolve(
-    connection: Connection, workspace_id: UUID, wanted: Mapping[Key, Mapping[str, Any]]
+    connection: Connection,
+    workspace_id: UUID,
+    wanted: Mapping[Key, Mapping[str, Any]],
+    *,
+    now: datetime,
 ) -> dict[Key, Place | Refused]:
     """Look up, or create, the series of each key (with its labels as given).
 
@@ -108,7 +113,7 @@ async def resolve(
             found[key] = refused
     keys = [key for key in wanted if key not in found]
     if keys:
-        found |= await _look_up(connection, workspace_id, keys, wanted)
+        found |= await _look_up(connection, workspace_id, keys, wanted, now)
     _remember(workspace_id, found)
     return found
 
@@ -132,6 +137,7 @@ async def _look_up(
     workspace_id: UUID,
     keys: Sequence[Key],
     wanted: Mapping[Key, Mapping[str, Any]],
+    now: datetime,
 ) -> dict[Key, Place | Refused]:
     found: dict[Key, Place | Refused] = {}
     frameworks = await store.framework_ids(connection, workspace_id, {key[0] for key in keys})
@@ -175,7 +181,7 @@ async def _look_up(
         created = [
             (frameworks[rows[row][0]], row[0], row[1], wanted[rows[row]]) for row in absent[:free]
         ]
-        await store.create_series(connection, workspace_id, created)
+        await store.create_series(connection, workspace_id, created, now)
         series |= await store.series_ids(connection, workspace_id, absent[:free])
     for row, series_id in series.items():
         key = rows[row]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -118,16 +119,18 @@ async def create_series(
     connection: Connection,
     workspace_id: UUID,
     rows: Sequence[tuple[UUID, UUID, bytes, Mapping[str, Any]]],
+    now: datetime,
 ) -> None:
-    """Series from (framework, metric, hash, labels); what exists stays as it is."""
+    """Series from (framework, metric, hash, labels), met at `now`; what exists stays as it is."""
     await connection.execute(
-        "INSERT INTO convex.series (workspace_id, framework_id, metric_id, labels_hash, labels)"
-        " SELECT %s, w.framework_id, w.metric_id, w.labels_hash, w.labels"
+        "INSERT INTO convex.series (workspace_id, framework_id, metric_id, labels_hash, labels,"
+        " created_at) SELECT %s, w.framework_id, w.metric_id, w.labels_hash, w.labels, %s"
         " FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[], %s::jsonb[])"
         " AS w (framework_id, metric_id, labels_hash, labels)"
         " ON CONFLICT (metric_id, labels_hash) DO NOTHING",
         (
             workspace_id,
+            now,
             [row[0] for row in rows],
             [row[1] for row in rows],
             [row[2] for row in rows],
@@ -162,7 +165,7 @@ async def move_newest(
 ) -> None:
     """The newest point of each series, and when it ended (`NEVER`: it goes on)."""
     await array_cursor(connection).execute(
-        "UPDATE convex.series AS s SET newest_at = w.newest,"
+        "UPDATE convex.series AS s SET newest_at = nullif(w.newest, '-infinity'),"
         " ended_at = nullif(w.ended, '-infinity')"
         " FROM unnest(%s, %s, %s) AS w (id, newest, ended) WHERE s.id = w.id",
         (Bigints(ids), Instants(newest), Instants(ended)),
@@ -253,6 +256,34 @@ async def read_ranges(
         ),
     )
     return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+
+
+async def read_previous(connection: Connection, before: Mapping[int, int]) -> dict[int, int]:
+    """The instant of the newest point before the given one, by series; at most 40 days earlier."""
+    cursor = array_cursor(connection)
+    await cursor.execute(
+        "SELECT w.series_id, p.timestamp FROM unnest(%s, %s) AS w (series_id, before)"
+        " CROSS JOIN LATERAL (SELECT q.timestamp FROM convex.points AS q"
+        " WHERE q.series_id = w.series_id AND q.timestamp < w.before"
+        " AND q.timestamp >= w.before - interval '40 days'"
+        " ORDER BY q.timestamp DESC LIMIT 1) AS p",
+        (
+            Bigints(np.array(list(before), np.int64)),
+            Instants(np.array(list(before.values()), np.int64)),
+        ),
+    )
+    return {row[0]: row[1] for row in await cursor.fetchall()}
+
+
+async def total_before(connection: Connection, series_id: int, before: int) -> float:
+    """The sum of the points before an instant."""
+    rows = await connection.execute(
+        "SELECT coalesce(sum(value), 0) AS total FROM convex.points"
+        " WHERE series_id = %s AND timestamp < %s",
+        (series_id, to_datetime(before)),
+    )
+    row = await rows.fetchone()
+    return 0.0 if row is None else float(row["total"])
 
 
 async def insert_rejected(

@@ -1,0 +1,349 @@
+"""Evaluate a batch that has been stored: which rules, on which series, at which instants.
+
+Most rules on most series have nothing to say: the condition of a whole metric is compared at once,
+and only series where it holds, or where the rule already stands somewhere, are replayed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import numpy as np
+
+from convex.alerts import states
+from convex.alerts.liveness import live_from
+from convex.alerts.matchers import fingerprint_of, identity_of, match_all
+from convex.alerts.measure import (
+    Measurements,
+    Points,
+    fires_at,
+    is_running_total,
+    measure,
+    needs_only_the_point,
+    needs_previous_point,
+    spans,
+)
+from convex.alerts.model import Reason, Rule, RuleState, Status
+from convex.alerts.replay import Outcome, replay
+from convex.db import Connection
+from convex.metrics import store
+from convex.metrics.catalog import Place
+from convex.metrics.intake import Intake
+from convex.metrics.model import SECOND, IntArray
+
+
+@dataclass(slots=True)
+class Result:
+    """What evaluating one rule on one series did."""
+
+    rule: Rule
+    place: Place
+    fingerprint: str
+    outcome: Outcome
+    before: RuleState | None
+
+
+@dataclass(slots=True)
+class Assessment:
+    """What a batch's evaluation found: results that matter, and every outcome counted."""
+
+    results: list[Result] = field(default_factory=list)
+    reasons: Counter[Reason] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Pair:
+    """A rule on a series of the batch: `index` is the place, `at` the instants to evaluate."""
+
+    rule: Rule
+    index: int
+    at: IntArray
+
+
+async def assess(
+    connection: Connection,
+    workspace_id: UUID,
+    intake: Intake,
+    *,
+    now: int,
+    history: bool | None = None,
+) -> Assessment:
+    """Evaluate every rule that watches one of the batch's metrics; writes nothing."""
+    metrics = dict.fromkeys(place.metric_id for place in intake.places)
+    by_metric = await states.active_rules(connection, workspace_id, list(metrics))
+    assessor = _Assessor(connection, workspace_id, intake, now, history)
+    if by_metric:
+        rules = [rule for some in by_metric.values() for rule in some]
+        ids = np.array([place.series_id for place in intake.places], np.int64)
+        stored = await states.load_states(connection, workspace_id, rules, ids)
+        await assessor.run(by_metric, stored)
+    return assessor.assessment
+
+
+def is_quiet(state: RuleState) -> bool:
+    """Whether false evaluations leave the state as it is but for the time of the last one."""
+    return (
+        state.status is Status.OK
+        and not state.trigger_open
+        and state.recent_changes == 0
+        and state.no_data_at is None
+    )
+
+
+def is_tracked(rule: Rule) -> bool:
+    """Whether the state must be stored also where nothing happens: it holds what only it knows."""
+    return (
+        rule.no_data_after_seconds > 0
+        or rule.evaluation_offset_seconds > 0
+        or is_running_total(rule)
+    )
+
+
+class _Assessor:
+    """The evaluation of one batch."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        intake: Intake,
+        now: int,
+        history: bool | None,
+    ) -> None:
+        self.assessment = Assessment()
+        self._connection = connection
+        self._workspace_id = workspace_id
+        self._intake = intake
+        self._now = now
+        self._history = history
+        self._owners = intake.series_of_points()
+        self._stored: Mapping[states.StateKey, RuleState] = {}
+
+    async def run(
+        self, rules: Mapping[UUID, list[Rule]], stored: Mapping[states.StateKey, RuleState]
+    ) -> None:
+        self._stored = stored
+        near: list[_Pair] = []
+        far: list[_Pair] = []
+        for metric_id, first, last in self._metrics():
+            for rule in rules.get(metric_id, ()):
+                if needs_only_the_point(rule) and not is_tracked(rule):
+                    near += self._near_pairs(rule, first, last)
+                else:
+                    far += await self._far_pairs(rule, first, last)
+        for pair in near:
+            points = self._points_of(pair.index)
+            self._replay(pair, measure(pair.rule, points, pair.at))
+        if far:
+            await self._replay_far(far)
+
+    def _metrics(self) -> Iterator[tuple[UUID, int, int]]:
+        """Each metric with the range of its places."""
+        places = self._intake.places
+        first = 0
+        for index in range(1, len(places) + 1):
+            if index == len(places) or places[index].metric_id != places[first].metric_id:
+                yield places[first].metric_id, first, index
+                first = index
+
+    def _points_of(self, index: int) -> Points:
+        start, stop = self._intake.starts[index], self._intake.starts[index + 1]
+        return Points(self._intake.timestamps[start:stop], self._intake.values[start:stop])
+
+    def _fresh_of(self, index: int) -> IntArray:
+        start, stop = self._intake.starts[index], self._intake.starts[index + 1]
+        return self._intake.timestamps[start:stop][self._intake.fresh[start:stop]]
+
+    def _watched(self, rule: Rule, first: int, last: int) -> list[int]:
+        if not rule.label_matchers:
+            return list(range(first, last))
+        return [
+            index
+            for index in range(first, last)
+            if match_all(rule.label_matchers, self._intake.places[index].labels)
+        ]
+
+    def _near_pairs(self, rule: Rule, first: int, last: int) -> list[_Pair]:
+        """The pairs that may change; for the others it is enough to count their evaluations."""
+        intake = self._intake
+        start, stop = intake.starts[first], intake.starts[last]
+        fresh = intake.fresh[start:stop]
+        firing = fires_at(rule, intake.values[start:stop]) & fresh
+        loud = set(self._owners[start:stop][firing].tolist())
+        if rule.label_matchers:
+            loud &= set(self._watched(rule, first, last))
+        for index in range(first, last) if self._stored else ():
+            state = self._stored.get((rule.id, intake.places[index].series_id))
+            if state is not None and (index in intake.stale or not is_quiet(state)):
+                loud.add(index)
+        pairs = [_Pair(rule, index, self._fresh_of(index)) for index in sorted(loud)]
+        quiet = int(np.count_nonzero(fresh)) - sum(len(pair.at) for pair in pairs)
+        if rule.label_matchers:
+            watched = self._watched(rule, first, last)
+            quiet = sum(len(self._fresh_of(index)) for index in watched if index not in loud)
+        if quiet:
+            self.assessment.reasons[Reason.NOT_MET] += quiet
+        return pairs
+
+    async def _far_pairs(self, rule: Rule, first: int, last: int) -> list[_Pair]:
+        """Every pair with something to evaluate."""
+        offset = rule.evaluation_offset_seconds * SECOND
+        pairs = []
+        for index in self._watched(rule, first, last):
+            at = self._fresh_of(index)
+            if offset and len(at):
+                at = await self._due(rule, index, at, offset)
+            if len(at) or index in self._intake.stale:
+                pairs.append(_Pair(rule, index, at))
+        return pairs
+
+    async def _due(self, rule: Rule, index: int, fresh: IntArray, offset: int) -> IntArray:
+        """The instants not evaluated yet that lie at least `offset` behind the newest point."""
+        place = self._intake.places[index]
+        state = self._stored.get((rule.id, place.series_id))
+        begin = fresh[0] - 1 if state is None or state.evaluated_at is None else state.evaluated_at
+        if state is None:
+            self._stored = {
+                **self._stored,
+                (rule.id, place.series_id): RuleState(evaluated_at=int(begin)),
+            }
+        until = int(fresh[-1]) - offset
+        if until <= begin:
+            return np.empty(0, np.int64)
+        found = await store.read_ranges(
+            self._connection,
+            np.array([place.series_id], np.int64),
+            np.array([begin], np.int64),
+            np.array([until], np.int64),
+        )
+        return found[place.series_id][0] if found else np.empty(0, np.int64)
+
+    async def _replay_far(self, pairs: list[_Pair]) -> None:
+        points = await self._load(pairs)
+        for pair in pairs:
+            place = self._intake.places[pair.index]
+            held = points.get(place.series_id) or self._points_of(pair.index)
+            total = await self._total_before(pair) if is_running_total(pair.rule) else None
+            measured = measure(pair.rule, held, pair.at, total)
+            state = self._stored.get((pair.rule.id, place.series_id))
+            silent = (
+                not is_tracked(pair.rule)
+                and (state is None or is_quiet(state))
+                and pair.index not in self._intake.stale
+                and not fires_at(pair.rule, measured.scores).any()
+                and bool(measured.known.all())
+            )
+            if silent:
+                self.assessment.reasons[Reason.NOT_MET] += len(pair.at)
+            else:
+                self._replay(pair, measured, total)
+
+    async def _load(self, pairs: list[_Pair]) -> dict[int, Points]:
+        """The stored points that measuring these pairs takes, by series."""
+        reach: dict[int, list[tuple[int, int]]] = {}
+        before: dict[int, int] = {}
+        for pair in pairs:
+            if len(pair.at) == 0:
+                continue
+            series_id = self._intake.places[pair.index].series_id
+            first, last = int(pair.at[0]), int(pair.at[-1])
+            ranges = reach.setdefault(series_id, [])
+            ranges.append((first - 1, last))
+            if needs_previous_point(pair.rule):
+                before[series_id] = min(first, before.get(series_id, first))
+            if not needs_only_the_point(pair.rule):
+                ranges += [(first - far, last - near) for far, near in spans(pair.rule)]
+        if before:
+            previous = await store.read_previous(self._connection, before)
+            for series_id, instant in previous.items():
+                reach[series_id].append((instant - 1, before[series_id]))
+        merged = [(series_id, *one) for series_id, ranges in reach.items() for one in merge(ranges)]
+        if not merged:
+            return {}
+        columns = np.array(merged, np.int64)
+        found = await store.read_ranges(
+            self._connection, columns[:, 0], columns[:, 1], columns[:, 2]
+        )
+        return {series_id: Points(*held) for series_id, held in found.items()}
+
+    async def _total_before(self, pair: _Pair) -> float:
+        """The running total before the first instant, points that came late included."""
+        place = self._intake.places[pair.index]
+        state = self._stored.get((pair.rule.id, place.series_id))
+        if state is None or state.running_total is None:
+            first = int(pair.at[0]) if len(pair.at) else 0
+            return await store.total_before(self._connection, place.series_id, first)
+        start, stop = self._intake.starts[pair.index], self._intake.starts[pair.index + 1]
+        late = self._intake.values[start:stop][self._intake.arrived[start:stop]]
+        total = state.running_total
+        for value in late.tolist():
+            total += value
+        return total
+
+    def _replay(self, pair: _Pair, measured: Measurements, total: float | None = None) -> None:
+        intake, rule = self._intake, pair.rule
+        place = intake.places[pair.index]
+        before = self._stored.get((rule.id, place.series_id))
+        state = _continued(rule, before, int(intake.newest[pair.index]))
+        if total is not None:
+            state = replace(state, running_total=total)
+        last = int(intake.starts[pair.index + 1]) - 1
+        fingerprint = fingerprint_of(
+            self._workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
+        )
+        begin = live_from(
+            now=self._now,
+            first_met=int(intake.first_met[pair.index]),
+            newest_in_batch=int(intake.timestamps[last]) if last >= 0 else self._now,
+            lateness=rule.lateness_seconds * SECOND,
+            history=self._history,
+        )
+        ends = intake.stale.get(pair.index, ())
+        outcome = replay(rule, fingerprint, pair.at, measured, state, begin, ends)
+        self.assessment.reasons += outcome.reasons
+        if (
+            before is not None
+            or not is_quiet(outcome.state)
+            or is_tracked(rule)
+            or outcome.episodes
+        ):
+            self.assessment.results.append(Result(rule, place, fingerprint, outcome, before))
+
+
+def _continued(rule: Rule, state: RuleState | None, newest: int) -> RuleState:
+    """The state to go on from: quiet ones are not saved at each point, the series knows the last.
+
+    A rule that was changed begins its waiting and its watch for silence anew.
+    """
+    if state is None:
+        return RuleState()
+    if state.outdated:
+        return replace(
+            state,
+            status=Status.OK,
+            pending_since=None,
+            keep_firing_since=None,
+            evaluated_at=None if rule.evaluation_offset_seconds == 0 else state.evaluated_at,
+            recent_changes=0,
+            flapping_since=None,
+            no_data_at=None,
+        )
+    if rule.evaluation_offset_seconds == 0 and state.evaluated_at is not None:
+        return replace(state, evaluated_at=max(state.evaluated_at, newest))
+    return state
+
+
+def merge(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Half-open ranges (lower, upper] as few that do not overlap."""
+    merged: list[tuple[int, int]] = []
+    for lower, upper in sorted(ranges):
+        if upper <= lower:
+            continue
+        if merged and lower <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(upper, merged[-1][1]))
+        else:
+            merged.append((lower, upper))
+    return merged

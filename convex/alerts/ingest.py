@@ -1,0 +1,67 @@
+"""Points in, alerts out: everything of one batch in the caller's one transaction.
+
+The order: lock the series, store the points, evaluate each rule at each new point in the order of
+time, save where the rules stand, write triggers and transitions, hand what somebody may be told to
+planning, and last the live events. The result does not depend on how points are cut into batches.
+
+The locks on the series (taken in the order of their ids) are what makes concurrent writers safe;
+the unique index on open fingerprints is the guard behind them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from convex.alerts import assess, record
+from convex.db import Connection
+from convex.metrics.intake import take_in
+from convex.metrics.model import PointBatch, to_microseconds
+
+
+@dataclass(slots=True)
+class IngestResult:
+    """What a batch did. The first four count points; the next to last are for the own metrics.
+
+    `trigger_ids` were opened or changed state (historical ones too), `transitions` counts those
+    changes, `cursor` is the last live event (None: there was none). `outcomes` counts evaluations
+    by reason, `opened` live triggers by type and severity, `refused` rejected points by reason.
+    """
+
+    accepted: int = 0
+    corrected: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    trigger_ids: list[UUID] = field(default_factory=list)
+    transitions: int = 0
+    cursor: int | None = None
+    outcomes: Counter[str] = field(default_factory=Counter)
+    opened: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+async def ingest_points(
+    connection: Connection, workspace_id: UUID, batch: PointBatch, *, now: datetime
+) -> IngestResult:
+    """Store and evaluate a batch; `now` is the clock, with a zone.
+
+    The months of the points must have their partitions (`metrics.partitions.ensure_partitions`, in
+    a transaction of its own before this one). Raises nothing for bad points: they are rejected.
+    """
+    intake = await take_in(connection, workspace_id, batch, now=now)
+    result = IngestResult(
+        accepted=intake.accepted,
+        corrected=intake.corrected,
+        unchanged=intake.unchanged,
+        rejected=len(intake.rejected),
+        refused=Counter(one.reason.value for one in intake.rejected),
+    )
+    if not intake.places:
+        return result
+    assessment = await assess.assess(
+        connection, workspace_id, intake, now=to_microseconds(now), history=batch.history
+    )
+    await record.record(connection, workspace_id, assessment, result)
+    return result

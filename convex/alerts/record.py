@@ -1,0 +1,215 @@
+"""Write what a batch's evaluation found: states, triggers, transitions, the planning queue, and
+last the live events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from convex.alerts import states
+from convex.alerts.assess import Assessment, Result, is_quiet, is_tracked
+from convex.alerts.describe import describe_opening, format_duration
+from convex.alerts.evaluate import Change
+from convex.alerts.matchers import identity_of
+from convex.alerts.measure import is_running_total
+from convex.alerts.model import Kind, RuleState
+from convex.alerts.present import trigger_json
+from convex.alerts.replay import Episode
+from convex.alerts.trigger_store import get_triggers
+from convex.db import Connection
+
+if TYPE_CHECKING:
+    from convex.alerts.ingest import IngestResult
+
+_TO_STATE = {Kind.OPENED: "firing", Kind.REOPENED: "firing", Kind.RESOLVED: "resolved"}
+
+
+async def record(
+    connection: Connection, workspace_id: UUID, assessment: Assessment, result: IngestResult
+) -> None:
+    """Save it all, and add it to the batch's result."""
+    result.outcomes.update({reason.value: n for reason, n in assessment.reasons.items()})
+    results = assessment.results
+    await _adopt(connection, workspace_id, results)
+    new: list[states.NewTrigger] = []
+    changed: list[states.TriggerChange] = []
+    transitions: list[states.NewTransition] = []
+    promoted: list[UUID] = []
+    told: dict[UUID, None] = {}
+    for one, episode in _episodes(results):
+        if episode.opened is not None:
+            new.append(_new_trigger(one, episode, episode.opened))
+            if not episode.historical:
+                result.opened[(one.rule.type.value, one.rule.severity.value)] += 1
+        else:
+            changed.append(_trigger_change(episode))
+        transitions += _transitions(one, episode)
+        if episode.promoted:
+            promoted.append(episode.trigger_id)
+        if episode.promoted or episode.live_changes:
+            told[episode.trigger_id] = None
+        if episode.changes:
+            result.trigger_ids.append(episode.trigger_id)
+    if new:
+        await states.insert_triggers(connection, workspace_id, new)
+    if changed:
+        await states.change_triggers(connection, workspace_id, changed)
+    if transitions:
+        await states.append_transitions(connection, workspace_id, transitions)
+    if promoted:
+        await states.plan_promoted(connection, workspace_id, promoted)
+    stored = [
+        states.StoredState(one.rule, one.place.series_id, one.outcome.state)
+        for one in results
+        if _is_worth_keeping(one)
+    ]
+    if stored:
+        await states.save_states(connection, workspace_id, stored)
+    result.transitions = len(transitions)
+    if told:
+        triggers = await get_triggers(connection, workspace_id, list(told))
+        events = [(one.framework_id, trigger_json(one)) for one in triggers]
+        result.cursor = await states.append_live_events(connection, workspace_id, events)
+
+
+def _episodes(results: list[Result]) -> Iterator[tuple[Result, Episode]]:
+    for one in results:
+        for episode in one.outcome.episodes:
+            yield one, episode
+
+
+def _is_worth_keeping(one: Result) -> bool:
+    """States that only got another time of the last evaluation are not written again."""
+    before, after = one.before, one.outcome.state
+    if is_running_total(one.rule) or one.rule.evaluation_offset_seconds:
+        return True
+    if before is None:
+        return (
+            is_tracked(one.rule)
+            or not is_quiet(after)
+            or after.trigger_id is not None
+            or (after.milestone_reached is not None)
+        )
+    return _lasting(before) != _lasting(after)
+
+
+def _lasting(state: RuleState) -> RuleState:
+    if not is_quiet(state):
+        return state
+    return replace(state, evaluated_at=None, value=None, reason=None)
+
+
+async def _adopt(connection: Connection, workspace_id: UUID, results: list[Result]) -> None:
+    """Where a new episode meets a trigger that is there already (its series was deleted and came
+    back, or its rule shares the fingerprint), go on with that trigger instead.
+    """
+    opened = [(one, e) for one, e in _episodes(results) if e.opened is not None]
+    if not opened:
+        return
+    existing, open_now = await states.known_triggers(
+        connection,
+        workspace_id,
+        [episode.trigger_id for _, episode in opened],
+        {one.fingerprint for one, _ in opened},
+    )
+    ours = {episode.trigger_id for _, episode in _episodes(results) if episode.opened is None}
+    for one, episode in opened:
+        known = open_now.pop(one.fingerprint, None)
+        if known is not None and known not in ours:
+            _continue_with(one, episode, known)
+        elif episode.trigger_id in existing:
+            _continue_with(one, episode, episode.trigger_id)
+
+
+def _continue_with(one: Result, episode: Episode, known: UUID) -> None:
+    if known == episode.trigger_id:  # the same facts came in once before
+        episode.changes, episode.quiet = [], set()
+    else:
+        if one.outcome.state.trigger_id == episode.trigger_id:
+            one.outcome.state = replace(one.outcome.state, trigger_id=known)
+        episode.trigger_id = known
+        episode.changes = episode.changes[1:]
+        episode.quiet = {number - 1 for number in episode.quiet if number > 0}
+        episode.repeats += 1
+    episode.opened = None
+
+
+def _final_state(episode: Episode) -> tuple[str | None, Change | None]:
+    """The trigger's state after the episode's changes, and the one that ended it."""
+    for change in reversed(episode.changes):
+        state = _TO_STATE.get(change.kind)
+        if state is not None:
+            return state, change if state == "resolved" else None
+    return None, None
+
+
+def _new_trigger(one: Result, episode: Episode, opened: Change) -> states.NewTrigger:
+    _, ended = _final_state(episode)
+    rule = one.rule
+    context: dict[str, Any] = {
+        "condition": rule.condition.value,
+        "aggregate": rule.aggregate.value,
+        "window": format_duration(rule.window_seconds),
+        "score": episode.score,
+    }
+    return states.NewTrigger(
+        trigger_id=episode.trigger_id,
+        rule=rule,
+        series_id=one.place.series_id,
+        fingerprint=one.fingerprint,
+        labels=identity_of(one.place.labels, rule.group_by),
+        value=opened.value,
+        reason=describe_opening(rule, opened.value, episode.score, opened.reason),
+        context=context,
+        opened_at=opened.at,
+        last_seen_at=episode.last_seen_at or opened.at,
+        repeats=episode.repeats,
+        suppressed=episode.suppressed,
+        historical=episode.historical,
+        resolved_at=ended.at if ended else None,
+        resolution=ended.resolution if ended else None,
+        changes=max(1, len(episode.changes)),
+    )
+
+
+def _trigger_change(episode: Episode) -> states.TriggerChange:
+    state, ended = _final_state(episode)
+    return states.TriggerChange(
+        trigger_id=episode.trigger_id,
+        last_seen_at=episode.last_seen_at,
+        repeats=episode.repeats,
+        suppressed=episode.suppressed,
+        historical=episode.historical,
+        state=state,
+        resolved_at=ended.at if ended else None,
+        resolution=ended.resolution if ended else None,
+        changes=len(episode.changes),
+    )
+
+
+def _transitions(one: Result, episode: Episode) -> Iterator[states.NewTransition]:
+    state: str | None = None
+    if episode.opened is None:
+        before = one.before
+        state = "firing"
+        if before is not None and before.trigger_id == episode.trigger_id:
+            if not before.trigger_open:
+                state = "resolved"
+            elif before.acknowledged:
+                state = "acknowledged"
+    for number, change in enumerate(episode.changes):
+        to_state = _TO_STATE.get(change.kind) or state or "firing"
+        yield states.NewTransition(
+            trigger_id=episode.trigger_id,
+            kind=change.kind.value,
+            from_state=state,
+            to_state=to_state,
+            reason=change.reason,
+            value=change.value,
+            at=change.at,
+            planned=number not in episode.quiet,
+        )
+        state = to_state

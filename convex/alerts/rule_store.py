@@ -1,0 +1,202 @@
+"""The SQL of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+
+from convex.alerts.model import (
+    Condition,
+    Matcher,
+    NoData,
+    Operator,
+    Provenance,
+    Rule,
+    RuleDraft,
+    RuleType,
+    Sensitivity,
+    Severity,
+)
+from convex.db import Connection
+from convex.db.pages import Page, decode_cursor, encode_cursor
+from convex.errors import Conflict, NotFound
+from convex.metrics.model import Aggregate
+
+DRAFT_COLUMNS = tuple(one.name for one in fields(RuleDraft))
+RULE_COLUMNS = (
+    ", ".join(f"r.{name}" for name in DRAFT_COLUMNS)
+    + ", r.id, r.workspace_id, r.version, r.created_at, r.updated_at, r.created_by, r.deleted_at,"
+    ' f.slug AS framework, f.name AS framework_name, m.name AS metric, m.target, m."limit"'
+)
+RULE_FROM = (
+    "FROM convex.alert_rules AS r"
+    " INNER JOIN convex.frameworks AS f"
+    " ON f.workspace_id = r.workspace_id AND f.id = r.framework_id"
+    " INNER JOIN convex.metrics AS m ON m.workspace_id = r.workspace_id AND m.id = r.metric_id"
+)
+
+
+def read_rule(row: Mapping[str, Any]) -> Rule:
+    """A row of RULE_COLUMNS as a rule."""
+    values = dict(row)
+    sensitivity = values["sensitivity"]
+    return Rule(
+        **values
+        | {
+            "type": RuleType(values["type"]),
+            "condition": Condition(values["condition"]),
+            "sensitivity": None if sensitivity is None else Sensitivity(sensitivity),
+            "aggregate": Aggregate(values["aggregate"]),
+            "no_data": NoData(values["no_data"]),
+            "severity": Severity(values["severity"]),
+            "provenance": Provenance(values["provenance"]),
+            "label_matchers": tuple(
+                Matcher(one["label"], Operator(one["operator"]), one["value"])
+                for one in values["label_matchers"]
+            ),
+            "group_by": tuple(values["group_by"]),
+            "channels": tuple(values["channels"]),
+            "tags": tuple(values["tags"]),
+        }
+    )
+
+
+def _write_draft(draft: RuleDraft) -> list[Any]:
+    values: list[Any] = []
+    for name in DRAFT_COLUMNS:
+        value = getattr(draft, name)
+        if name == "label_matchers":
+            value = Jsonb(
+                [
+                    {"label": one.label, "operator": one.operator.value, "value": one.value}
+                    for one in value
+                ]
+            )
+        elif name == "templates":
+            value = Jsonb(dict(value))
+        elif isinstance(value, tuple):
+            value = list(value)
+        values.append(value)
+    return values
+
+
+def _taken(draft: RuleDraft) -> Conflict:
+    return Conflict(f"There is a rule named {draft.name!r} already.", field="name")
+
+
+async def insert_rule(
+    connection: Connection, workspace_id: UUID, draft: RuleDraft, created_by: UUID | None
+) -> UUID:
+    """Create it; raises `Conflict` when its name is taken."""
+    marks = ", ".join(["%s"] * (len(DRAFT_COLUMNS) + 2))
+    try:
+        async with connection.transaction():
+            rows = await connection.execute(
+                f"INSERT INTO convex.alert_rules (workspace_id, created_by,"
+                f" {', '.join(DRAFT_COLUMNS)}) VALUES ({marks}) RETURNING id",
+                (workspace_id, created_by, *_write_draft(draft)),
+            )
+            row = await rows.fetchone()
+    except UniqueViolation:
+        raise _taken(draft) from None
+    assert row is not None
+    return UUID(str(row["id"]))
+
+
+async def replace_rule(
+    connection: Connection,
+    workspace_id: UUID,
+    rule_id: UUID,
+    draft: RuleDraft,
+    *,
+    deleted_at: datetime | None = None,
+) -> None:
+    """Give the rule these fields and the next version; raises `Conflict` for a taken name."""
+    assignments = ", ".join(f"{name} = %s" for name in DRAFT_COLUMNS)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                f"UPDATE convex.alert_rules SET {assignments}, deleted_at = %s,"
+                " version = version + 1, updated_at = now() WHERE workspace_id = %s AND id = %s",
+                (*_write_draft(draft), deleted_at, workspace_id, rule_id),
+            )
+    except UniqueViolation:
+        raise _taken(draft) from None
+
+
+async def get_rule(
+    connection: Connection,
+    workspace_id: UUID,
+    rule_id: UUID,
+    *,
+    deleted: bool = False,
+    lock: bool = False,
+) -> Rule:
+    """The rule; raises `NotFound`. Deleted ones are found with `deleted` only."""
+    rows = await connection.execute(
+        f"SELECT {RULE_COLUMNS} {RULE_FROM} WHERE r.workspace_id = %s AND r.id = %s"
+        f"{'' if deleted else ' AND r.deleted_at IS NULL'}{' FOR UPDATE OF r' if lock else ''}",
+        (workspace_id, rule_id),
+    )
+    row = await rows.fetchone()
+    if row is None:
+        raise NotFound(f"There is no alert rule {rule_id}.")
+    return read_rule(row)
+
+
+async def list_rules(
+    connection: Connection,
+    workspace_id: UUID,
+    *,
+    framework_id: UUID | None = None,
+    metric_id: UUID | None = None,
+    enabled: bool | None = None,
+    types: tuple[str, ...] = (),
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[Rule]:
+    """The rules by name, deleted ones left out."""
+    after = decode_cursor(cursor, str, UUID)
+    name, rule_id = after if after is not None else (None, None)
+    rows = await connection.execute(
+        f"SELECT {RULE_COLUMNS} {RULE_FROM} WHERE r.workspace_id = %(workspace)s"
+        " AND r.deleted_at IS NULL"
+        " AND (%(framework)s::uuid IS NULL OR r.framework_id = %(framework)s)"
+        " AND (%(metric)s::uuid IS NULL OR r.metric_id = %(metric)s)"
+        " AND (%(enabled)s::boolean IS NULL OR r.enabled = %(enabled)s)"
+        " AND (%(types)s::text[] = '{}' OR r.type = ANY(%(types)s))"
+        " AND (%(name)s::text IS NULL OR (r.name, r.id) > (%(name)s::text, %(id)s::uuid))"
+        " ORDER BY r.name, r.id LIMIT %(limit)s",
+        {
+            "workspace": workspace_id,
+            "framework": framework_id,
+            "metric": metric_id,
+            "enabled": enabled,
+            "types": list(types),
+            "name": name,
+            "id": rule_id,
+            "limit": limit + 1,
+        },
+    )
+    rules = [read_rule(row) for row in await rows.fetchall()]
+    more = len(rules) > limit
+    rules = rules[:limit]
+    return Page(rules, encode_cursor(rules[-1].name, rules[-1].id) if more else None)
+
+
+async def framework_of_metric(
+    connection: Connection, workspace_id: UUID, metric_id: UUID
+) -> UUID | None:
+    """The framework that the metric belongs to, None if there is no such metric."""
+    rows = await connection.execute(
+        "SELECT framework_id FROM convex.metrics WHERE workspace_id = %s AND id = %s",
+        (workspace_id, metric_id),
+    )
+    row = await rows.fetchone()
+    return None if row is None else row["framework_id"]

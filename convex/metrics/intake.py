@@ -1,0 +1,270 @@
+"""A batch on its way into the points table: what is refused, which series each point belongs to,
+in which order, and which rows are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from convex.db import Connection
+from convex.metrics import store
+from convex.metrics.catalog import Key, Place, Refused, forget, key_of, remembered, resolve
+from convex.metrics.model import (
+    STALE_BITS,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    PointBatch,
+    RejectedPoint,
+    Rejection,
+    to_datetime,
+    to_microseconds,
+)
+from convex.metrics.partitions import FUTURE, oldest_allowed
+
+_ATTEMPTS = 3  # a series can vanish between looking it up and locking it; not again and again
+
+
+@dataclass(slots=True)
+class Intake:
+    """The batch's points as they are stored: by series, each in order of time, without repeats.
+
+    `places[i]` owns the points `starts[i]:starts[i + 1]`; series of one metric lie together.
+    `newest`, `ended` and `first_met` are those of the series before this batch (`store.NEVER` for
+    none). `fresh` are points newer than `newest`; the others came late, and `arrived` tells which
+    of them were not there. `stale` are the instants at which a series ended.
+    """
+
+    places: list[Place]
+    starts: IntArray
+    timestamps: IntArray
+    values: FloatArray
+    newest: IntArray
+    ended: IntArray
+    first_met: IntArray
+    fresh: BoolArray
+    arrived: BoolArray
+    stale: dict[int, list[int]]
+    rejected: list[RejectedPoint] = field(default_factory=list)
+    accepted: int = 0
+    corrected: int = 0
+    unchanged: int = 0
+
+    def series_of_points(self) -> IntArray:
+        """The index into `places` of each point."""
+        return np.repeat(np.arange(len(self.places)), np.diff(self.starts))
+
+
+async def take_in(
+    connection: Connection, workspace_id: UUID, batch: PointBatch, *, now: datetime
+) -> Intake:
+    """Store the batch's points; the rows of their series are locked until the transaction ends."""
+    codes, keys = _number_keys(batch)
+    refused = list(batch.unreadable)
+    usable, stale = _check(batch, now, refused)
+    places = await _find(connection, workspace_id, keys, usable | stale, codes, now)
+    for attempt in range(_ATTEMPTS):
+        found = {place.series_id for place in places if isinstance(place, Place)}
+        ids = np.array(sorted(found), np.int64)
+        locked = await store.lock_series(connection, workspace_id, ids)
+        gone = found - set(locked.ids.tolist())
+        if not gone or attempt == _ATTEMPTS - 1:
+            break
+        forget(workspace_id, gone)
+        places = await _find(connection, workspace_id, keys, usable | stale, codes, now)
+    _refuse(batch, codes, places, usable | stale, refused)
+    intake = _arrange(batch, codes, places, usable, stale, locked)
+    intake.rejected = refused
+    await _store(connection, workspace_id, intake)
+    if refused:
+        await store.insert_rejected(connection, workspace_id, batch.source, refused)
+    return intake
+
+
+def _number_keys(batch: PointBatch) -> tuple[IntArray, dict[Key, Mapping[str, Any]]]:
+    """A number for each point's key, and the keys with their labels in the order of the numbers."""
+    numbers: dict[Key, int] = {}
+    labels_of: dict[Key, Mapping[str, Any]] = {}
+    codes: list[int] = []
+    for framework, metric, labels in zip(
+        batch.frameworks, batch.metrics, batch.labels, strict=True
+    ):
+        key = key_of(framework, metric, labels) if labels else (framework, metric)
+        code = numbers.get(key)
+        if code is None:
+            code = numbers[key] = len(numbers)
+            labels_of[key] = labels
+        codes.append(code)
+    return np.array(codes, np.int64), labels_of
+
+
+def _check(
+    batch: PointBatch, now: datetime, refused: list[RejectedPoint]
+) -> tuple[BoolArray, BoolArray]:
+    """Which points can be stored by their value and time, and which are stale markers."""
+    stale = batch.values.view(np.uint64) == STALE_BITS
+    finite = np.isfinite(batch.values)
+    latest = to_microseconds(now + FUTURE)
+    in_time = (batch.timestamps <= latest) & (batch.timestamps >= oldest_allowed())
+    usable = finite & in_time
+    for index in np.flatnonzero(~usable & ~(stale & in_time)).tolist():
+        value = batch.values[index]
+        if not finite[index] and not stale[index]:
+            reason = Rejection.NOT_A_NUMBER if np.isnan(value) else Rejection.INFINITE
+            detail = f"the value is {value}"
+        elif batch.timestamps[index] > latest:
+            reason = Rejection.IN_THE_FUTURE
+            minutes = int(FUTURE.total_seconds() // 60)
+            detail = f"the timestamp is more than {minutes} minutes ahead of the clock"
+        else:
+            reason, detail = Rejection.TOO_OLD, "the timestamp is before 1970"
+        refused.append(RejectedPoint(reason, detail, _as_json(batch, index)))
+    return usable, stale & in_time
+
+
+def _as_json(batch: PointBatch, index: int) -> dict[str, Any]:
+    value = float(batch.values[index])
+    try:
+        timestamp: str | int = to_datetime(batch.timestamps[index]).isoformat()
+    except OverflowError:
+        timestamp = int(batch.timestamps[index])
+    return {
+        "framework": batch.frameworks[index],
+        "metric": batch.metrics[index],
+        "labels": dict(batch.labels[index]),
+        "timestamp": timestamp,
+        "value": value if np.isfinite(value) else str(value),
+    }
+
+
+async def _find(
+    connection: Connection,
+    workspace_id: UUID,
+    keys: Mapping[Key, Mapping[str, Any]],
+    wanted: BoolArray,
+    codes: IntArray,
+    now: datetime,
+) -> list[Place | Refused | None]:
+    """The place of each key, in the order of their numbers; None where no point needs it."""
+    needed = np.zeros(len(keys), np.bool_)
+    needed[codes[wanted]] = True
+    known = remembered(workspace_id)
+    found: list[Place | Refused | None] = [
+        known.get(key) if need else None for key, need in zip(keys, needed.tolist(), strict=True)
+    ]
+    missing = {
+        key: labels
+        for (key, labels), need, place in zip(keys.items(), needed.tolist(), found, strict=True)
+        if need and place is None
+    }
+    if missing:
+        resolved = await resolve(connection, workspace_id, missing, now=now)
+        return [place or resolved.get(key) for key, place in zip(keys, found, strict=True)]
+    return found
+
+
+def _refuse(
+    batch: PointBatch,
+    codes: IntArray,
+    places: list[Place | Refused | None],
+    usable: BoolArray,
+    refused: list[RejectedPoint],
+) -> None:
+    bad = np.array([isinstance(place, Refused) for place in places], np.bool_)
+    if not bad.any():
+        return
+    for index in np.flatnonzero(bad[codes] & usable).tolist():
+        place = places[codes[index]]
+        assert isinstance(place, Refused)
+        refused.append(RejectedPoint(place.reason, place.detail, _as_json(batch, index)))
+
+
+def _arrange(
+    batch: PointBatch,
+    codes: IntArray,
+    places: list[Place | Refused | None],
+    usable: BoolArray,
+    stale: BoolArray,
+    locked: store.LockedSeries,
+) -> Intake:
+    rows = {int(series_id): row for row, series_id in enumerate(locked.ids)}
+    good = [
+        (place, code)
+        for code, place in enumerate(places)
+        if isinstance(place, Place) and place.series_id in rows
+    ]
+    good.sort(key=lambda item: (item[0].metric_id, item[0].series_id))
+    rank = np.full(len(places), -1, np.int64)
+    rank[[code for _, code in good]] = np.arange(len(good))
+    series = rank[codes]
+    chosen = np.flatnonzero(usable & (series >= 0))
+    # Stable: of equal instants the one that came last stays last, and is the one that counts.
+    order = chosen[np.lexsort((batch.timestamps[chosen], series[chosen]))]
+    series, timestamps = series[order], batch.timestamps[order]
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = (series[1:] != series[:-1]) | (timestamps[1:] != timestamps[:-1])
+    values = batch.values[order]
+    repeats = np.flatnonzero(~last)
+    corrected = int(np.count_nonzero(values[repeats] != values[repeats + 1]))
+    series, timestamps, values = series[last], timestamps[last], values[last]
+    row_of = np.array([rows[place.series_id] for place, _ in good], np.int64)
+    newest = locked.newest[row_of]
+    ends: dict[int, list[int]] = {}
+    for index in np.flatnonzero(stale & (rank[codes] >= 0)).tolist():
+        ends.setdefault(int(rank[codes[index]]), []).append(int(batch.timestamps[index]))
+    return Intake(
+        places=[place for place, _ in good],
+        starts=np.searchsorted(series, np.arange(len(good) + 1)).astype(np.int64),
+        timestamps=timestamps,
+        values=values,
+        newest=newest,
+        ended=locked.ended[row_of],
+        first_met=locked.created[row_of],
+        fresh=timestamps > newest[series],
+        arrived=np.zeros(len(timestamps), np.bool_),
+        stale={place: sorted(instants) for place, instants in ends.items()},
+        corrected=corrected,
+        unchanged=len(repeats) - corrected,
+    )
+
+
+async def _store(connection: Connection, workspace_id: UUID, intake: Intake) -> None:
+    owner = intake.series_of_points()
+    ids = np.array([place.series_id for place in intake.places], np.int64)
+    series = ids[owner]
+    fresh, late = intake.fresh, ~intake.fresh
+    if fresh.any():
+        intake.accepted += await store.insert_points(
+            connection, workspace_id, series[fresh], intake.timestamps[fresh], intake.values[fresh]
+        )
+    if late.any():
+        new_series, new_timestamps, corrected = await store.insert_late_points(
+            connection, workspace_id, series[late], intake.timestamps[late], intake.values[late]
+        )
+        new = set(zip(new_series.tolist(), new_timestamps.tolist(), strict=True))
+        places = np.flatnonzero(late)
+        pairs = zip(series[late].tolist(), intake.timestamps[late].tolist(), strict=True)
+        intake.arrived[places] = [pair in new for pair in pairs]
+        intake.accepted += len(new)
+        intake.corrected += corrected
+        intake.unchanged += len(places) - len(new) - corrected
+    await _move_newest(connection, intake, ids)
+
+
+async def _move_newest(connection: Connection, intake: Intake, ids: IntArray) -> None:
+    filled = intake.starts[1:] > intake.starts[:-1]
+    newest = intake.newest.copy()
+    newest[filled] = np.maximum(newest[filled], intake.timestamps[intake.starts[1:][filled] - 1])
+    ended = np.where(newest > intake.ended, store.NEVER, intake.ended)
+    for place, instants in intake.stale.items():
+        if instants[-1] >= newest[place]:
+            ended[place] = instants[-1]
+    moved = (newest != intake.newest) | (ended != intake.ended)
+    if moved.any():
+        await store.move_newest(connection, ids[moved], newest[moved], ended[moved])
