@@ -25,7 +25,6 @@ _MEMORY: Final = struct.Struct("<dqdq")
 _Memory = tuple[
     float, int, float, int
 ]  # score of the last alert, when; rise of the threshold, when
-_NEVER: Final[_Memory] = (0.0, 0, 0.0, 0)
 
 
 class HoldOff:
@@ -63,9 +62,12 @@ class HoldOff:
                 continue
             for wish in ((sensitivity, one_sided), (sensitivity, Condition.CHANGES_BY)):
                 unusual.append(wish)
-                last, at, rise, since = self._memory.get(wish, _NEVER)
-                rise *= 0.5 ** ((instant - since) / self.FORGETTING)
-                demand = self.FACTOR * last * 0.5 ** ((instant - at) / half_life)
+                rise = demand = 0.0
+                memory = self._memory.get(wish)
+                if memory is not None:
+                    last, at, rise, since = memory
+                    rise *= 0.5 ** ((instant - since) / self.FORGETTING)
+                    demand = self.FACTOR * last * 0.5 ** ((instant - at) / half_life)
                 if score >= threshold * math.exp(rise) and score >= demand:
                     raised.append(wish)
                     self._memory[wish] = (score, instant, rise + self.RISE, instant)

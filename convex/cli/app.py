@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from convex.cli import accounts, audit, demo, doctor, migrate, openapi, points, up
+from convex.cli import accounts, audit, demo, detect, doctor, migrate, openapi, points, up
 from convex.cli.say import say_error
 from convex.errors import ConvexError
 
@@ -28,6 +28,7 @@ app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)
 app.command("ingest")(points.ingest)
+app.command("detect")(detect.detect)
 app.command("openapi")(openapi.openapi)
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
