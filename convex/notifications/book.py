@@ -24,6 +24,7 @@ from convex.notifications.model import (
 
 TELLING = frozenset({Kind.FIRING, Kind.ESCALATION, Kind.REPEAT})
 HOUR = timedelta(hours=1)
+_LONGEST_DEFERRAL = timedelta(hours=27)  # quiet hours on the day that has 25, and a bit
 
 
 @dataclass(slots=True)
@@ -73,7 +74,8 @@ class Book:
 
     def __init__(self, workspace_id: UUID, history: Iterable[Past], now: datetime) -> None:
         self._workspace_id = workspace_id
-        self._now = now
+        self.now = now
+        self.fresh: list[Row] = []  # what was added, or is due at another time, in order
         self._rows: dict[UUID, Row] = {}
         self._by_trigger: dict[UUID, list[Row]] = defaultdict(list)
         self._by_fingerprint: dict[tuple[str, Target], list[Row]] = defaultdict(list)
@@ -120,9 +122,9 @@ class Book:
             explanation=explanation,
             severity=severity,
             group_key=group_key,
-            created_at=self._now,
+            created_at=self.now,
             due_at=due_at,
-            delivered_at=self._now if state is State.DELIVERED else None,
+            delivered_at=self.now if state is State.DELIVERED else None,
             carried_by=carried_by,
             attempts=0,
             leased=False,
@@ -131,6 +133,7 @@ class Book:
             before=None,
         )
         self._enter(row)
+        self.fresh.append(row)
         return row
 
     def of_trigger(self, trigger_id: UUID) -> dict[Target, list[Row]]:
@@ -173,8 +176,13 @@ class Book:
 
     def messages_before(self, target: Target, moment: datetime) -> list[datetime]:
         """When messages went, or go, to the target in the hour up to `moment`, oldest first."""
-        moments = (self.moment(row) for row in self._by_target[target] if row.is_message)
-        return sorted(one for one in moments if moment - HOUR < one <= moment)
+        found: list[datetime] = []
+        for row in reversed(self._by_target[target]):
+            if row.created_at < moment - _LONGEST_DEFERRAL:
+                break
+            if row.is_message and moment - HOUR < self.moment(row) <= moment:
+                found.append(self.moment(row))
+        return sorted(found)
 
     def open_digest(self, target: Target) -> Row | None:
         """The digest that is still to go to the target."""
@@ -182,6 +190,11 @@ class Book:
             if row.kind is Kind.DIGEST and row.is_waiting:
                 return row
         return None
+
+    def advance(self, row: Row) -> None:
+        """A message that waits goes now."""
+        row.due_at = self.now
+        self.fresh.append(row)
 
     def withdraw(self, row: Row, reason: Reason, explanation: str) -> None:
         """It is never sent. What it carries goes out all the same, by the first of them."""
@@ -198,6 +211,7 @@ class Book:
         first.due_at = due_at
         first.explanation = "Takes the place of another of its group, which needs no telling now."
         self._enter_group(first)
+        self.fresh.append(first)
         for other in others:
             other.carried_by = first.id
             self._passengers[first.id].append(other)

@@ -13,7 +13,7 @@ the workspace) there is exactly one row, so that nothing is dropped without a wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from convex.notifications.book import TELLING, Book, Row
@@ -22,6 +22,7 @@ from convex.notifications.model import (
     CRITICAL,
     SEVERITIES,
     Kind,
+    Mute,
     Plan,
     Reason,
     Reminder,
@@ -44,7 +45,7 @@ _CHANGES = frozenset({"resolved", "acknowledged", "flapping"})
 
 def plan(situation: Situation, now: datetime) -> Plan:
     """Decide about every transition of the situation, in order, and about its reminders."""
-    planner = _Planner(situation, now)
+    planner = Planner(situation, now)
     for transition in situation.transitions:
         planner.consider(transition)
     for reminder in situation.reminders:
@@ -52,13 +53,19 @@ def plan(situation: Situation, now: datetime) -> Plan:
     return planner.book.outcome()
 
 
-class _Planner:
+class Planner:
+    """One run of planning. A simulation keeps it over many instants by `move_to`."""
+
     def __init__(self, situation: Situation, now: datetime) -> None:
         self.book = Book(situation.workspace_id, situation.history, now)
         self._situation = situation
-        self._now = now
+        self._mutes = situation.mutes
         self._routing = Routing(situation)
-        self._rows = Scheduler(self.book, now)
+        self._rows = Scheduler(self.book)
+
+    def move_to(self, now: datetime, mutes: Sequence[Mute]) -> None:
+        """Go on at a later instant, at which these mutes hold."""
+        self.book.now, self._mutes = now, mutes
 
     def consider(self, transition: Transition) -> None:
         """Plan one transition."""
@@ -74,7 +81,7 @@ class _Planner:
         route = self._routing.route_of(reminder.target)
         if route.fault or self._refusal(reminder.trigger, route.preferences):
             return
-        payload = {"trigger": describe_trigger(reminder.trigger), "at": instant(self._now)}
+        payload = {"trigger": describe_trigger(reminder.trigger), "at": instant(self.book.now)}
         telling = Telling(
             reminder.trigger, reminder.kind, f"{reminder.kind}:{reminder.since}", payload
         )
@@ -111,7 +118,7 @@ class _Planner:
             return Reason.BELOW_SEVERITY, words
         situation = self._situation
         return refusal(
-            trigger, self._now, situation.mutes, situation.inhibitions, situation.open_triggers
+            trigger, self.book.now, self._mutes, situation.inhibitions, situation.open_triggers
         )
 
     # -- what ends or changes a firing -------------------------------------------------------
@@ -209,7 +216,11 @@ class _Planner:
     def _take_back(self, row: Row, reason: Reason, transition: Transition) -> bool:
         """Take back what still waits; not what is critical and about to go. True if taken back."""
         carrier = self.book.carrier(row)
-        if row.severity == CRITICAL and carrier.due_at is not None and carrier.due_at <= self._now:
+        if (
+            row.severity == CRITICAL
+            and carrier.due_at is not None
+            and carrier.due_at <= self.book.now
+        ):
             return False
         span = minutes_and_seconds(transition.at - transition.trigger.opened_at)
         words = f"Resolved after {span},"

@@ -41,9 +41,8 @@ class Telling:
 class Scheduler:
     """Enters rows into the book with their time, reason and words."""
 
-    def __init__(self, book: Book, now: datetime) -> None:
+    def __init__(self, book: Book) -> None:
         self._book = book
-        self._now = now
 
     def withhold(self, telling: Telling, target: Target, reason: Reason, words: str) -> Row:
         """A row that is never sent."""
@@ -66,7 +65,7 @@ class Scheduler:
     def schedule(self, telling: Telling, route: Route, *, after: Row | None = None) -> Row:
         """A row that is sent, now or later, alone or with others; not before `after` was."""
         trigger, target, wishes = telling.trigger, route.target, route.preferences
-        due, reason, words = self._now, Reason.SENT, "Told at once."
+        due, reason, words = self._book.now, Reason.SENT, "Told at once."
         inbox = target.kind is ChannelKind.IN_APP
         if telling.kind is Kind.FLAPPING:
             reason, words = Reason.FLAPPING, "It flaps: told once, the rest is counted."
@@ -98,7 +97,7 @@ class Scheduler:
         if digest is not None:
             over = f"More than {wishes.max_per_hour} an hour; it is in the digest."
             return self.carry(telling, target, digest, Reason.OVER_HOURLY_CAP, over)
-        at_once = inbox and due <= self._now and after is None
+        at_once = inbox and due <= self._book.now and after is None
         state = State.DELIVERED if at_once else State.DUE
         return self._enter(
             telling, target, state, reason, words, group=group, due_at=due, after=after
@@ -127,11 +126,11 @@ class Scheduler:
         assert message.due_at is not None
         if after is not None:
             return False  # it must not overtake the firing
-        if trigger.severity != CRITICAL or message.due_at <= self._now:
+        if trigger.severity != CRITICAL or message.due_at <= self._book.now:
             return True
         if message.reason is not Reason.SENT or "after" in message.payload:
             return False
-        message.due_at = self._now
+        self._book.advance(message)
         return True
 
     def _group_due(
@@ -170,7 +169,7 @@ class Scheduler:
         open_one = self._book.open_digest(target)
         if open_one is not None:
             return open_one
-        at = max(recent[-cap] + HOUR, self._now)
+        at = max(recent[-cap] + HOUR, self._book.now)
         return self._book.add(
             trigger_id=None,
             fingerprint="",

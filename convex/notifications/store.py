@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -30,12 +30,13 @@ from convex.notifications.model import (
     Transition,
     Trigger,
 )
-from convex.notifications.mute_windows import active_window
+from convex.notifications.mute_windows import WeeklyMute, active_mutes
 from convex.notifications.preferences import Preferences, read_preferences
 
 # Second key of the advisory lock that lets one transaction at a time plan for a workspace: the
 # end of a trigger must not be planned by one while another still plans its beginning.
 _PLANNING = 1129270873
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 _LONGEST_LOOK_BACK = timedelta(days=1)
 
 _TAKE = """
@@ -68,15 +69,21 @@ INNER JOIN convex.frameworks AS f ON f.id = t.framework_id
 LEFT JOIN convex.metrics AS m ON m.id = t.metric_id
 LEFT JOIN convex.alert_rules AS r ON r.id = t.rule_id
 """
-_TRANSITIONS = f"""
+_TRANSITION_ROWS = f"""
 SELECT {_TRIGGER_COLUMNS}, x.id AS transition_id, x.kind, x.at, x.reason AS transition_reason,
     x.note, x.author_id, x.to_state, x.value AS transition_value, u.name AS author
 FROM convex.trigger_transitions AS x
 INNER JOIN convex.alert_triggers AS t ON t.id = x.trigger_id AND NOT t.historical
 {_TRIGGER_JOINS}
 LEFT JOIN convex.users AS u ON u.id = x.author_id
-WHERE x.id = ANY (%s)
-ORDER BY x.id
+"""
+_TRANSITIONS = f"{_TRANSITION_ROWS} WHERE x.id = ANY (%s) ORDER BY x.id"
+_RECENT_TRANSITIONS = f"""
+{_TRANSITION_ROWS}
+WHERE x.workspace_id = %s AND x.created_at > %s
+    AND x.kind IN ('opened', 'reopened', 'resolved', 'acknowledged', 'flapping')
+ORDER BY x.id DESC
+LIMIT %s
 """
 _TRIGGERS = f"""
 SELECT {_TRIGGER_COLUMNS} FROM convex.alert_triggers AS t {_TRIGGER_JOINS} WHERE t.id = ANY (%s)
@@ -103,17 +110,16 @@ _CHANNELS = """
 SELECT id, workspace_id, name, kind, config, enabled, disabled_reason FROM convex.channels
 WHERE workspace_id = ANY (%s) ORDER BY created_at, id
 """
-_MUTES = """
-SELECT s.workspace_id, 'silenced' AS reason, s.matchers, s.starts_at, s.ends_at, s.reason AS words,
-    u.name AS author, NULL::text AS timezone, NULL::jsonb AS intervals
+_SILENCES = """
+SELECT s.workspace_id, s.matchers, s.starts_at, s.ends_at, s.reason, u.name AS author
 FROM convex.silences AS s
 LEFT JOIN convex.users AS u ON u.id = s.author_id
 WHERE s.workspace_id = ANY (%(workspaces)s)
-    AND s.starts_at <= %(now)s AND s.ends_at > %(now)s
-UNION ALL
-SELECT w.workspace_id, 'muted', w.matchers, NULL, NULL, w.name, NULL, w.timezone, w.intervals
-FROM convex.mute_windows AS w
-WHERE w.workspace_id = ANY (%(workspaces)s) AND w.enabled
+    AND s.starts_at <= %(until)s AND s.ends_at > %(since)s
+"""
+_WINDOWS = """
+SELECT workspace_id, name, matchers, timezone, intervals FROM convex.mute_windows
+WHERE workspace_id = ANY (%s) AND enabled
 """
 _INHIBITIONS = """
 SELECT workspace_id, name, source_matchers, target_matchers, equal_labels
@@ -232,21 +238,16 @@ async def load_transitions(
     rows = await _fetch(connection, _TRANSITIONS, (list(queued_at),))
     found: dict[UUID, list[Transition]] = defaultdict(list)
     for row in rows:
-        found[row["workspace_id"]].append(
-            Transition(
-                id=row["transition_id"],
-                trigger=_trigger(row, row["to_state"]),
-                kind=row["kind"],
-                at=row["at"],
-                queued_at=queued_at[row["transition_id"]],
-                reason=row["transition_reason"],
-                note=row["note"],
-                author_id=row["author_id"],
-                author=row["author"],
-                value=row["transition_value"],
-            )
-        )
+        found[row["workspace_id"]].append(_transition(row, queued_at[row["transition_id"]]))
     return found
+
+
+async def load_recent_transitions(
+    connection: Connection, workspace_id: UUID, since: datetime, limit: int
+) -> list[Transition]:
+    """The newest transitions of live triggers since then, oldest first."""
+    rows = await _fetch(connection, _RECENT_TRANSITIONS, (workspace_id, since, limit))
+    return [_transition(row, row["at"]) for row in reversed(rows)]
 
 
 async def load_triggers(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Trigger]:
@@ -321,20 +322,22 @@ async def load_mutes(
 ) -> dict[UUID, list[Mute]]:
     """Silences and mute windows that hold at `now`."""
     found: dict[UUID, list[Mute]] = defaultdict(list)
-    parameters = {"workspaces": list(workspaces), "now": now}
-    for row in await _fetch(connection, _MUTES, parameters):
-        starts_at, ends_at = row["starts_at"], row["ends_at"]
-        words = f"Silenced: {row['words']}" + (f" ({row['author']})" if row["author"] else "")
-        if starts_at is None:
-            window = active_window(row["intervals"], row["timezone"], now)
-            if window is None:
-                continue
-            starts_at, ends_at = window
-            words = f"Muted by the window {row['words']!r}."
-        found[row["workspace_id"]].append(
-            Mute(Reason(row["reason"]), _matchers(row["matchers"]), starts_at, ends_at, words)
-        )
+    parameters = {"workspaces": list(workspaces), "since": now, "until": now}
+    for row in await _fetch(connection, _SILENCES, parameters):
+        found[row["workspace_id"]].append(_silence(row))
+    for row in await _fetch(connection, _WINDOWS, (list(workspaces),)):
+        found[row["workspace_id"]] += active_mutes([_window(row)], now)
     return found
+
+
+async def load_all_mutes(
+    connection: Connection, workspace_id: UUID, since: datetime
+) -> tuple[list[Mute], list[WeeklyMute]]:
+    """The silences of the time since then, and today's mute windows."""
+    parameters = {"workspaces": [workspace_id], "since": since, "until": _FOREVER}
+    silences = await _fetch(connection, _SILENCES, parameters)
+    windows = await _fetch(connection, _WINDOWS, ([workspace_id],))
+    return [_silence(row) for row in silences], [_window(row) for row in windows]
 
 
 async def load_inhibitions(
@@ -452,6 +455,21 @@ async def save(
     return written
 
 
+def _transition(row: DictRow, queued_at: datetime) -> Transition:
+    return Transition(
+        id=row["transition_id"],
+        trigger=_trigger(row, row["to_state"]),
+        kind=row["kind"],
+        at=row["at"],
+        queued_at=queued_at,
+        reason=row["transition_reason"],
+        note=row["note"],
+        author_id=row["author_id"],
+        author=row["author"],
+        value=row["transition_value"],
+    )
+
+
 def _trigger(row: DictRow, state: str) -> Trigger:
     """A trigger as it was when it took on `state`."""
     resolved = state == "resolved"
@@ -506,6 +524,18 @@ def _past(row: DictRow) -> Past:
         leased=row["leased"],
         carried_by=row["carried_by"],
         explanation=row["explanation"],
+    )
+
+
+def _silence(row: DictRow) -> Mute:
+    words = f"Silenced: {row['reason']}" + (f" ({row['author']})" if row["author"] else "")
+    matchers = _matchers(row["matchers"])
+    return Mute(Reason.SILENCED, matchers, row["starts_at"], row["ends_at"], words)
+
+
+def _window(row: DictRow) -> WeeklyMute:
+    return WeeklyMute(
+        row["name"], _matchers(row["matchers"]), row["timezone"], tuple(row["intervals"])
     )
 
 

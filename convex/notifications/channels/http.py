@@ -53,6 +53,8 @@ class Poster:
                 return judge(response.status, text, response.headers.get("Retry-After"))
         except Refused as refused:
             return failed(f"Not called: {refused}")
+        except aiohttp.InvalidURL:
+            return failed("Not called: The URL cannot be read.")
         except TimeoutError:
             return retry("No answer in time.")
         except aiohttp.ClientConnectorDNSError as error:
