@@ -10,17 +10,17 @@ from typing import Any
 
 import aiohttp
 
+from convex.errors import ConvexError
 from demo.timeline import DemoPoint
 
 
-class ApiError(Exception):
-    """The API answered with a problem."""
+class ApiError(ConvexError):
+    """The API answered a `request` with a problem: its HTTP status, and what it said."""
 
-    def __init__(self, request: str, status: int, code: str, detail: str) -> None:
-        super().__init__(f"{request}: {status} {code} {detail}".rstrip())
-        self.status = status
-        self.code = code
-        self.detail = detail
+    def __init__(self, request: str, answered: int, said: str) -> None:
+        super().__init__(f"{request} answered {answered}: {said}")
+        self.answered = answered
+        self.said = said
 
 
 class Api:
@@ -51,8 +51,8 @@ class Api:
             body = await response.json(content_type=None) if response.content_length != 0 else None
             if response.status >= 400:
                 told = body if isinstance(body, dict) else {}
-                code, detail = str(told.get("code", "")), str(told.get("detail", ""))
-                raise ApiError(f"{method} {path}", response.status, code, detail)
+                said = str(told.get("detail") or response.reason)
+                raise ApiError(f"{method} {path}", response.status, said)
             return body
 
     async def push(self, points: Iterable[DemoPoint]) -> dict[str, Any]:
@@ -135,5 +135,5 @@ class Listener:
 async def _expect(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     frame: dict[str, Any] = await socket.receive_json(timeout=10)
     if frame.get("type") != kind:
-        raise ApiError("live", 0, str(frame.get("code", "")), f"{frame} instead of {kind}")
+        raise ApiError("The live stream", 0, f"{frame} instead of {kind}")
     return frame

@@ -128,9 +128,9 @@ async def load_blueprint(
         try:
             await _bring(api, loaded, "/alert-rules", body, rules.get(body["name"]))
         except ApiError as error:
-            if error.status != 422:
+            if error.answered != 422:
                 raise
-            loaded.refused[body["name"]] = error.detail
+            loaded.refused[body["name"]] = error.said
         else:
             loaded.rules += 1
     return loaded
