@@ -169,7 +169,7 @@ class Demo:
         self._api = Api(self._session, self._settings.base_url, account.api_key)
         self._member = await self._api.sign_in(account.email, account.password, account.slug)
         loaded = await load_blueprint(
-            self._database, self._settings, account, self._member, blueprint
+            self._database, self._settings, account, self._state, self._member, blueprint
         )
         self._stages.say(
             f"{loaded.frameworks} airports, {loaded.metrics} metrics, {loaded.rules} rules,"

@@ -24,7 +24,8 @@ class DemoState:
     """The demo of one home.
 
     `live_cursor` and `live_since` (ISO 8601) say where, and when, the live events began that a
-    later run resumes from.
+    later run resumes from. `channel_secrets` holds a digest of each secret that a channel was
+    given.
     """
 
     webhook_secret: str = field(default_factory=_new_secret)
@@ -32,6 +33,7 @@ class DemoState:
     http_port: int = 0
     live_cursor: int | None = None
     live_since: str = ""
+    channel_secrets: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, home: Path) -> Self:

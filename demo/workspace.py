@@ -7,21 +7,23 @@ own files would.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
-
-import orjson
-from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from convex.alerts.describe import parse_duration
 from convex.cli.sign_in import read_sign_in, write_sign_in
 from convex.db import SYSTEM, Connection, Database, Identity, Role
 from convex.metrics.sources.store import save_source
-from convex.secrets import decrypt, encrypt, load_secrets
+from convex.notifications import channel_store, preference_store
+from convex.notifications.channel_store import ChannelDraft
+from convex.notifications.model import ChannelKind
+from convex.secrets import load_secrets
 from convex.settings import Settings
 from convex.workspaces import service, store
 from convex.workspaces.passwords import hash_password, verify_password
@@ -30,6 +32,7 @@ from demo.blueprint import FILE, Blueprint, Entry, read_blueprint
 from demo.client import Api, ApiError
 from demo.history import PATTERN, SOURCE
 from demo.sinks import Sinks
+from demo.state import DemoState
 
 _KEY_NAME = "demo"
 _DURATIONS = ("window", "for", "keep_firing_for")
@@ -100,7 +103,12 @@ async def prepare_account(database: Database, settings: Settings, blueprint: Blu
 
 
 async def load_blueprint(
-    database: Database, settings: Settings, account: Account, api: Api, blueprint: Blueprint
+    database: Database,
+    settings: Settings,
+    account: Account,
+    state: DemoState,
+    api: Api,
+    blueprint: Blueprint,
 ) -> Loaded:
     """Frameworks, metrics, channels, preferences and rules, made or changed where they differ."""
     loaded = Loaded()
@@ -115,12 +123,8 @@ async def load_blueprint(
         key = (body["framework_id"], body["name"])
         metrics[key] = await _bring(api, loaded, "/metrics", body, metrics.get(key))
         loaded.metrics += 1
-    seal = load_secrets(settings).encryption_key
-    async with database.transaction(Identity(account.workspace_id, Role.SYSTEM)) as connection:
-        for entry in blueprint.channels:
-            loaded.changes += await _channel(connection, account.workspace_id, entry, seal)
-            loaded.channels += 1
-        loaded.changes += await _defaults(connection, account.workspace_id, blueprint.preferences)
+    loaded.channels = len(blueprint.channels)
+    loaded.changes += await _load_channels(database, settings, account, state, blueprint)
     rules = await _by(api, "/alert-rules", "name")
     for entry in blueprint.rules:
         body = _in_framework(entry, frameworks)
@@ -215,45 +219,39 @@ def _in_framework(entry: Entry, frameworks: Mapping[str, Mapping[str, Any]]) -> 
     return {**body, "framework_id": frameworks[entry["framework"]]["id"]}
 
 
-async def _channel(connection: Connection, workspace_id: UUID, entry: Entry, seal: str) -> bool:
-    """Whether it had to be made or changed. Secrets are compared open: sealed ones never match."""
-    config, secret = entry.get("config", {}), entry.get("secret")
-    row = await (
-        await connection.execute(
-            "SELECT kind, config, secret FROM convex.channels"
-            " WHERE workspace_id = %s AND name = %s FOR UPDATE",
-            (workspace_id, entry["name"]),
-        )
-    ).fetchone()
-    if row is not None:
-        known = orjson.loads(decrypt(row["secret"], seal)) if row["secret"] else None
-        if (row["kind"], row["config"], known) == (entry["kind"], config, secret):
-            return False
-    sealed = encrypt(orjson.dumps(secret).decode(), seal) if secret else None
-    await connection.execute(
-        "INSERT INTO convex.channels (workspace_id, name, kind, config, secret)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (workspace_id, name) DO UPDATE SET"
-        " kind = excluded.kind, config = excluded.config, secret = excluded.secret,"
-        " enabled = true, disabled_reason = NULL, consecutive_failures = 0,"
-        " circuit_open_until = NULL, version = channels.version + 1, updated_at = now()",
-        (workspace_id, entry["name"], entry["kind"], Jsonb(config), sealed),
-    )
-    return True
+async def _load_channels(
+    database: Database, settings: Settings, account: Account, state: DemoState, wanted: Blueprint
+) -> int:
+    """Make or change the channels and the workspace's preferences; how many that were.
 
-
-async def _defaults(connection: Connection, workspace_id: UUID, wanted: Entry) -> bool:
-    """Make these the workspace's default preferences; whether that changed anything."""
-    columns = sql.SQL(", ").join(map(sql.Identifier, wanted))
-    query = sql.SQL(
-        "INSERT INTO convex.notification_preferences AS p (workspace_id, {columns})"
-        " VALUES (%s, {marks}) ON CONFLICT (workspace_id, user_id) DO UPDATE"
-        " SET ({columns}) = ROW ({new}), version = p.version + 1, updated_at = now()"
-        " WHERE ROW ({old}) IS DISTINCT FROM ROW ({new})"
-    ).format(
-        columns=columns,
-        marks=sql.SQL(", ").join(sql.Placeholder() * len(wanted)),
-        new=sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(n)) for n in wanted),
-        old=sql.SQL(", ").join(sql.SQL("p.{}").format(sql.Identifier(name)) for name in wanted),
-    )
-    changed = await connection.execute(query, (workspace_id, *wanted.values()))
-    return changed.rowcount > 0
+    A stored secret cannot be read again, so the state keeps a digest of what was given last.
+    """
+    now, seal, changes = datetime.now(UTC), load_secrets(settings).encryption_key, 0
+    identity = Identity(account.workspace_id, Role.SYSTEM)
+    async with database.transaction(identity) as connection:
+        known = {one.name: one for one in await channel_store.list_channels(connection, identity)}
+        for entry in wanted.channels:
+            name, config, secret = entry["name"], entry.get("config", {}), entry.get("secret")
+            digest_of = hashlib.sha256(json.dumps(secret).encode()).hexdigest()
+            given = state.channel_secrets.get(name) == digest_of
+            found = known.get(name)
+            if found is None:
+                draft = ChannelDraft(name, ChannelKind(entry["kind"]), config, secret)
+                await channel_store.create_channel(connection, identity, draft, seal)
+            elif not (given and found.enabled and found.config == config):
+                change = {"config": config, "secret": secret, "enabled": True}
+                await channel_store.update_channel(
+                    connection, identity, found.id, change, seal, now=now
+                )
+            else:
+                continue
+            changes += 1
+            state.channel_secrets[name] = digest_of
+        kept = await preference_store.get_defaults(connection, identity)
+        if preference_store.merge(kept.columns, wanted.preferences) != kept.columns:
+            await preference_store.save_preferences(
+                connection, identity, wanted.preferences, now=now, for_workspace=True
+            )
+            changes += 1
+    state.save(settings.home)
+    return changes
