@@ -27,8 +27,11 @@ from api.routes import (
     frameworks,
     metrics,
     notifications,
+    points,
     quality,
+    rules,
     system,
+    triggers,
     workspaces,
 )
 from api.websocket import LiveEndpoint
@@ -44,7 +47,10 @@ from convex.settings import Settings, load_settings
 LARGEST_BODY = 32 * 1024 * 1024
 
 _ROUTERS = (
+    points.router,  # the busiest first
     auth.router,
+    triggers.router,
+    rules.router,
     frameworks.router,
     metrics.router,
     analytics.router,

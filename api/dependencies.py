@@ -116,6 +116,13 @@ async def _write(request: Request, caller: Admitted) -> AsyncIterator[Connection
     async with resources.database.transaction(caller.identity) as connection:
         await idempotency.begin(request, connection, caller, resources.now())
         yield connection
+    for act in request.scope["state"].get("after_commit", ()):
+        act()
+
+
+def after_commit(request: Request, act: Callable[[], None]) -> None:
+    """Do something once the transaction of `Writing` has been committed, and only then."""
+    request.scope["state"].setdefault("after_commit", []).append(act)
 
 
 # Closed (committed) before the answer is sent, so that an answer never tells of what was lost.

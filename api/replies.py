@@ -67,13 +67,16 @@ def reply_page(
     )
 
 
-def check_match(request: Request, current: object) -> None:
+def check_match(request: Request, *current: object) -> None:
     """Hold If-Match against what is there now, inside the transaction that will change it.
 
+    `current` are the representations that the client may have been given (in full, in short).
     Raises `PreconditionFailed`.
     """
     wanted = request.headers.get("if-match")
-    if wanted is not None and not _names(wanted, etag_of(encode(current)), weak=False):
+    if wanted is not None and not any(
+        _names(wanted, etag_of(encode(each)), weak=False) for each in current
+    ):
         raise PreconditionFailed("It has changed since you read it; read it again and retry.")
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from api.dependencies import Owner, Pages, Person, Reading, Viewer, Writing
+from api.dependencies import Owner, Pages, Person, Reading, Viewer, Writing, after_commit
 from api.replies import check_match, no_content, reply, reply_page
 from api.resources import resources_of
 from api.routes import PREFIX, new_router
@@ -144,7 +144,7 @@ async def change_member(
         raise NotFound("There is no member with that id.")
     check_match(request, schema.member_json(current))
     member = await service.change_role(connection, caller.workspace_id, user_id, Role(body.role))
-    resources_of(request).authenticator.forget()
+    after_commit(request, resources_of(request).authenticator.forget)
     return reply(request, schema.member_json(member))
 
 
@@ -154,7 +154,7 @@ async def remove_member(
 ) -> Response:
     """Take a person out of the workspace; the account stays. The last owner stays (409)."""
     await service.remove_member(connection, caller.workspace_id, user_id)
-    resources_of(request).authenticator.forget()
+    after_commit(request, resources_of(request).authenticator.forget)
     return no_content()
 
 
@@ -210,7 +210,7 @@ async def revoke_key(
     key = await store.revoke_key(connection, caller.workspace_id, key_id, resources.now())
     if key is None:
         raise NotFound("There is no API key with that id.")
-    resources.authenticator.forget()
+    after_commit(request, resources.authenticator.forget)
     return no_content()
 
 

@@ -10,13 +10,12 @@ from pydantic import Field
 
 from api.schemas.frameworks import AggregateName, Finite, Tags
 from api.schemas.shared import Body, Name, Shape, ShortText, Tag, Text
-from convex.alerts.describe import format_duration, parse_duration
+from convex.alerts.describe import parse_duration
 from convex.alerts.model import (
     Condition,
     Matcher,
     NoData,
     Operator,
-    Rule,
     RuleDraft,
     RuleType,
     Sensitivity,
@@ -116,7 +115,6 @@ class RuleShape(Shape):
     framework_id: UUID
     metric_id: UUID
     framework: str
-    framework_name: str
     metric: str
     label_matchers: list[MatcherBody]
     type: TypeName
@@ -183,39 +181,3 @@ def draft_changes(body: _RuleFields) -> dict[str, Any]:
 def new_draft(body: RuleNew) -> RuleDraft:
     """A rule to be. Raises `InvalidInput`."""
     return RuleDraft(**draft_changes(body))
-
-
-def rule_json(rule: Rule) -> dict[str, object]:
-    """As `RuleShape`."""
-    return {
-        "id": rule.id,
-        "name": rule.name,
-        "description": rule.description,
-        "framework_id": rule.framework_id,
-        "metric_id": rule.metric_id,
-        "framework": rule.framework,
-        "framework_name": rule.framework_name,
-        "metric": rule.metric,
-        "label_matchers": rule.label_matchers,
-        "type": rule.type,
-        "condition": rule.condition,
-        "threshold_value": rule.threshold_value,
-        "change_percentage": rule.change_percentage,
-        "recovery_threshold": rule.recovery_threshold,
-        "sensitivity": rule.sensitivity,
-        "method": rule.method,
-        "aggregate": rule.aggregate,
-        **{name: format_duration(getattr(rule, field)) for name, field in _DURATIONS.items()},
-        "severity": rule.severity,
-        "no_data": rule.no_data,
-        "group_by": rule.group_by,
-        "channels": rule.channels,
-        "runbook_url": rule.runbook_url,
-        "tags": rule.tags,
-        "templates": rule.templates,
-        "enabled": rule.enabled,
-        "provenance": rule.provenance,
-        "version": rule.version,
-        "created_at": rule.created_at,
-        "updated_at": rule.updated_at,
-    }

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from api.schemas.rules import SeverityName, TypeName
 from api.schemas.shared import Body, Person, Shape
-from convex.alerts.model import Transition, Trigger
 
 StateName = Literal["firing", "acknowledged", "resolved"]
 Note = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
@@ -32,6 +31,7 @@ class AssignBody(Body):
     """Whom to give it to; null takes it back."""
 
     user_id: UUID | None
+    note: Note | None = None
 
 
 class FeedbackBody(Body):
@@ -45,7 +45,7 @@ class BulkBody(Body):
     """The same change of several triggers."""
 
     ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
-    action: Literal["acknowledge", "resolve"]
+    action: Literal["acknowledge", "resolve", "reopen"]
     note: Note | None = None
 
 
@@ -91,7 +91,6 @@ class TriggerShape(Shape):
     resolution_reason: str | None
     assigned_to: Person | None
     feedback: Literal["actionable", "false_positive"] | None
-    confidence: int | None
     repeat_count: int
     suppressed_count: int
     historical: bool
@@ -120,57 +119,3 @@ class TriggerDetail(TriggerShape):
     """A trigger with its history, oldest first."""
 
     transitions: list[TransitionShape]
-
-
-def transition_json(transition: Transition) -> dict[str, object]:
-    """As `TransitionShape`."""
-    return {
-        "id": transition.id,
-        "kind": transition.kind,
-        "from_state": transition.from_state,
-        "to_state": transition.to_state,
-        "reason": transition.reason,
-        "note": transition.note,
-        "author": transition.author,
-        "value": transition.value,
-        "at": transition.at,
-        "created_at": transition.created_at,
-    }
-
-
-def trigger_json(trigger: Trigger) -> dict[str, object]:
-    """As `TriggerShape`; the same that live events carry."""
-    return {
-        "id": trigger.id,
-        "rule_id": trigger.rule_id,
-        "rule_name": trigger.rule_name,
-        "framework_id": trigger.framework_id,
-        "framework": trigger.framework,
-        "framework_name": trigger.framework_name,
-        "metric": trigger.metric,
-        "series_id": trigger.series_id,
-        "labels": trigger.labels,
-        "type": trigger.type,
-        "severity": trigger.severity,
-        "state": trigger.state,
-        "value": trigger.value,
-        "threshold": trigger.threshold,
-        "reason": trigger.reason,
-        "opened_at": trigger.opened_at,
-        "last_seen_at": trigger.last_seen_at,
-        "acknowledged_at": trigger.acknowledged_at,
-        "acknowledged_by": trigger.acknowledged_by,
-        "resolved_at": trigger.resolved_at,
-        "resolved_by": trigger.resolved_by,
-        "resolution_reason": trigger.resolution,
-        "assigned_to": trigger.assigned_to,
-        "feedback": trigger.feedback,
-        "confidence": trigger.confidence,
-        "repeat_count": trigger.repeat_count,
-        "suppressed_count": trigger.suppressed_count,
-        "historical": trigger.historical,
-        "version": trigger.version,
-        "created_at": trigger.created_at,
-        "updated_at": trigger.updated_at,
-        "context": trigger.context,
-    }
