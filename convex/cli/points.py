@@ -6,12 +6,17 @@ import asyncio
 import glob
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convex.cli.say import Json, progress_bar, say
 from convex.settings import load_settings
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from convex.db import Connection
 
 
 class _Format(StrEnum):
@@ -26,7 +31,10 @@ def ingest(
         typer.Argument(help="File of points; text may be gzipped.", exists=True, dir_okay=False),
     ],
     framework: Annotated[
-        str | None, typer.Option(help="Framework, where the file has no such column.")
+        str | None,
+        typer.Option(
+            help="Slug of the framework that the points belong to; made if there is none."
+        ),
     ] = None,
     metric: Annotated[
         str | None, typer.Option(help="Metric, where the file has no such column.")
@@ -38,10 +46,10 @@ def ingest(
         str | None, typer.Option(help="Slug of the workspace; not needed while there is only one.")
     ] = None,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Ingest a file of points and evaluate them, batch by batch.
 
-    Ingesting the same file again changes nothing.
+    Ingesting the same file again changes nothing. Exit 1 when no row could be taken up.
 
     Example: convex ingest points.csv --framework checkout --metric error_rate
     """
@@ -55,6 +63,8 @@ def ingest(
         counts,
         as_json=as_json,
     )
+    taken = counts["accepted"] + counts["corrected"] + counts["unchanged"]
+    return 1 if counts["rejected"] and not taken else 0
 
 
 async def _ingest(file: Path, config: dict[str, Any], slug: str | None) -> dict[str, int]:
@@ -77,6 +87,9 @@ async def _ingest(file: Path, config: dict[str, Any], slug: str | None) -> dict[
     async with worker_database(settings) as database, wakes as announcer:
         workspace = await choose_workspace(database, slug)
         identity = Identity(workspace.id, Role.SYSTEM)
+        if framework := config.get("framework"):
+            async with database.transaction(identity) as connection:
+                await _make_sure_of(connection, workspace.id, framework)
         with progress_bar(file.name) as show:
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
                 async with database.transaction(SYSTEM) as connection:
@@ -93,3 +106,13 @@ async def _ingest(file: Path, config: dict[str, Any], slug: str | None) -> dict[
                 counts["triggers"] += len(result.trigger_ids)
                 show(batch.progress)
     return counts
+
+
+async def _make_sure_of(connection: Connection, workspace_id: UUID, slug: str) -> None:
+    from convex.errors import NotFound
+    from convex.frameworks import service
+
+    try:
+        await service.get_framework(connection, workspace_id, slug)
+    except NotFound:
+        await service.create_framework(connection, workspace_id, slug=slug, name=slug)

@@ -154,6 +154,7 @@ class EmbeddedPostgres:
         try:
             if child is not None:
                 await child.stop(_STOP)
+                shutil.rmtree(self.sockets, ignore_errors=True)
         finally:
             self._held.close()
 
