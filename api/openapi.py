@@ -96,6 +96,8 @@ def _build(app: FastAPI) -> dict[str, Any]:
     }
     for path, item in document["paths"].items():
         for method, operation in item.items():
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                components.update(body["schema"].pop("$defs", {}))  # its references point there
             _add_problems(path, method, operation)
     return document
 
