@@ -53,10 +53,11 @@ async def record(
             told[episode.trigger_id] = None
         if episode.changes:
             result.trigger_ids.append(episode.trigger_id)
-    if new:
-        await states.insert_triggers(connection, workspace_id, new)
+    # First what ends: a trigger that ends in this batch makes room for the next of its fingerprint.
     if changed:
         await states.change_triggers(connection, workspace_id, changed)
+    if new:
+        await states.insert_triggers(connection, workspace_id, new)
     if transitions:
         await states.append_transitions(connection, workspace_id, transitions)
     if promoted:
