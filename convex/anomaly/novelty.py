@@ -24,6 +24,7 @@ from convex.anomaly.calendar import next_interval
 from convex.anomaly.codebook import TOLERANCE, Codebook, Distances, Match, distances_of_many
 from convex.anomaly.holdoff import HoldOff
 from convex.anomaly.model import DAY, LEARNING, Explanation, Score, Sensitivity, State
+from convex.anomaly.rate import Rate
 from convex.anomaly.season import Season
 from convex.anomaly.span import Span
 from convex.anomaly.windows import SCALES, Rows, Windows
@@ -83,6 +84,7 @@ class Novelty:
         "_newest",
         "_origin",
         "_probation",
+        "_rate",
         "_season",
         "_seasonal",
         "_span",
@@ -90,10 +92,13 @@ class Novelty:
         "_windows",
     )
 
-    def __init__(self, zone: str = "UTC", probation: int | None = None) -> None:
+    def __init__(
+        self, zone: str = "UTC", probation: int | None = None, *, counter: bool = False
+    ) -> None:
         """`zone` is the workspace's; `probation` replaces the time of learning by a count of
-        points (benchmarks do that).
+        points (benchmarks do that); of a `counter` the rate per second is looked at.
         """
+        self._rate = Rate(counter)
         self._probation = probation
         self._first = self._newest = _NEVER
         self._count = 0
@@ -124,7 +129,11 @@ class Novelty:
         """Everything that comes before the search: windows, season, span."""
         if instant <= self._newest:
             return None
-        index = self._count
+        rate = self._rate.push(instant, value)
+        if rate is None:
+            self._newest = instant
+            return None
+        value, index = rate, self._count
         if index == 0:
             self._first, self._origin, elapsed = instant, value, 0
         else:
@@ -255,7 +264,7 @@ class Novelty:
             *self._spreads,
             self._seasonal is not None,
         )
-        parts = [head, self._hold.dump(), self._span.dump(), self._season.dump()]
+        parts = [head, self._rate.dump(), self._hold.dump(), self._span.dump(), self._season.dump()]
         parts += [self._windows.dump(), self._book.dump()]
         if self._seasonal is not None:
             parts += [self._seasonal[0].dump(), self._seasonal[1].dump()]
@@ -270,7 +279,8 @@ class Novelty:
         one._first, one._newest, one._count = head[1:4]
         one._origin, one._interval, one._level = head[4:7]
         one._spreads = list(head[7:9])
-        offset = one._hold.restore(data, _HEAD.size)
+        offset = one._rate.restore(data, _HEAD.size)
+        offset = one._hold.restore(data, offset)
         offset = one._span.restore(data, offset)
         offset = one._season.restore(data, offset)
         offset = one._windows.restore(data, offset)

@@ -19,9 +19,9 @@ def _kind(method: str) -> type[Novelty] | type[RobustZ]:
     return kind
 
 
-def build(method: str, zone: str = "UTC") -> Detector:
+def build(method: str, zone: str = "UTC", *, counter: bool = False) -> Detector:
     """A detector that has seen nothing yet; `zone` is the workspace's IANA zone."""
-    return _kind(method)(zone)
+    return _kind(method)(zone, counter=counter)
 
 
 def revive(method: str, data: bytes, zone: str = "UTC") -> Detector:

@@ -16,6 +16,7 @@ from typing import ClassVar, Self
 from convex.anomaly.calendar import hour_of_week, next_interval
 from convex.anomaly.holdoff import HoldOff
 from convex.anomaly.model import DAY, LEARNING, Explanation, Score, Sensitivity, State
+from convex.anomaly.rate import Rate
 
 _HEAD = struct.Struct("<HqqId")  # format, first and newest instant, points, interval
 _NEVER = -(2**63)
@@ -48,11 +49,13 @@ class RobustZ:
         "_latest",
         "_newest",
         "_points",
+        "_rate",
         "_zone",
     )
 
-    def __init__(self, zone: str = "UTC") -> None:
+    def __init__(self, zone: str = "UTC", *, counter: bool = False) -> None:
         self._zone = zone
+        self._rate = Rate(counter)
         self._first = self._newest = _NEVER
         self._points = 0
         self._interval = 0.0
@@ -68,6 +71,11 @@ class RobustZ:
     def update(self, timestamp_us: int, value: float) -> Score:
         if timestamp_us <= self._newest:
             return LEARNING
+        rate = self._rate.push(timestamp_us, value)
+        if rate is None:
+            self._newest = timestamp_us
+            return LEARNING
+        value = rate
         hour = hour_of_week(timestamp_us, self._zone)
         said = self._score(timestamp_us, value, hour)
         if self._points == 0:
@@ -126,7 +134,7 @@ class RobustZ:
         samples = [(hour, self._hours.get(hour, [])) for hour in range(168)]
         for _, sample in (*samples, (168, self._latest)):
             parts.append(struct.pack(f"<B{len(sample)}d", len(sample), *sample))
-        return b"".join(parts) + self._hold.dump()
+        return b"".join((*parts, self._rate.dump(), self._hold.dump()))
 
     @classmethod
     def load(cls, data: bytes, zone: str = "UTC") -> Self:
@@ -145,5 +153,6 @@ class RobustZ:
                 detector._latest = sample
             elif sample:
                 detector._hours[hour] = sample
+        offset = detector._rate.restore(data, offset)
         detector._hold.restore(data, offset)
         return detector
