@@ -45,8 +45,8 @@ episodes AS (
     SELECT
         n,
         %(now)s - make_interval(secs => %(days)s * 86400.0 * n / %(triggers)s) AS opened_at,
-        CASE WHEN n %% 5 = 0 THEN NULL ELSE 60 + (n * 7919) %% 7200 END AS response,
-        CASE WHEN n %% 17 = 0 THEN NULL ELSE 300 + (n * 104729) %% 86400 END AS resolve
+        CASE WHEN n %% 5 = 0 THEN NULL ELSE 60 + (n::bigint * 7919) %% 7200 END AS response,
+        CASE WHEN n %% 17 = 0 THEN NULL ELSE 300 + (n::bigint * 104729) %% 86400 END AS resolve
     FROM generate_series(1, %(triggers)s) AS n
 )
 INSERT INTO convex.alert_triggers (

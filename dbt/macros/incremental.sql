@@ -26,6 +26,11 @@ false
 {%- endif -%}
 {%- endmacro %}
 
+{#- Room to sort and hash a mart's rows in memory, in its transaction alone. -#}
+{% macro make_room() -%}
+set local work_mem = '64MB'
+{%- endmacro %}
+
 {#- Before an incremental mart adds rows: drop those whose framework or workspace is gone. Sources
     delete by cascade from these two, so nothing else can vanish unseen. -#}
 {% macro forget_removed() -%}

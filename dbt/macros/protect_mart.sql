@@ -1,5 +1,5 @@
-{#- After a mart is built, in its transaction: statistics for the planner, and row level security, so
-    that no reader ever meets the table without it. The policies are those of the tables that a mart
+{#- After a mart's table is made, in its transaction: row level security, so that no reader ever meets
+    the table without it, and statistics for the marts built from it. The policies are those of the tables that a mart
     is made from (migrations): a request sees its workspace; the flows theirs, or all of them when
     they act for the system; and a member sees nobody else's in-app notifications. The owner,
     convex_dbt, fills the table and is not held by them. Each setting is read in a sub-query so that
@@ -33,9 +33,9 @@ begin
             )
         );
         grant select on {{ this }} to convex_api, convex_worker;
+        analyze {{ this }};
     end if;
 end
-$protect$;
-analyze {{ this }}
+$protect$
 {%- endif -%}
 {%- endmacro %}

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref("stg_convex__alert_notifications") }}
 -- depends_on: {{ ref("int_recipients_zoned") }}
 {{
     config(
@@ -11,23 +12,32 @@
     )
 }}
 
-with classified as (
-    select * from {{ ref("int_notifications_classified") }}
-)
-
-{% if is_incremental() %}
-    ,
-
-    -- A member who moves to another zone has had their pages at other hours than stored.
-    moved as (
-        select
-            workspace_id,
-            user_id,
-            timezone
-        from {{ ref("int_recipients_zoned") }}
-    )
+with {% if is_incremental() %}
+    changed as materialized (
+        select notification_id
+        from {{ ref("stg_convex__alert_notifications") }}
+        where
+            changed_at >= {{ changed_since() }}
+            or {{ in_backfill("(created_at at time zone 'UTC')::date") }}
+        union
+        -- A member who moves to another zone has had their pages at other hours than stored.
+        select stored.notification_id
+        from {{ this }} as stored
+        left join {{ ref("int_recipients_zoned") }} as recipients
+            on
+                stored.workspace_id = recipients.workspace_id
+                and stored.recipient_id = recipients.user_id
+        where stored.recipient_timezone <> coalesce(recipients.timezone, 'UTC')
+    ),
 
 {% endif %}
+classified as (
+    select *
+    from {{ ref("int_notifications_classified") }}
+    {% if is_incremental() %}
+        where notification_id in (select changed.notification_id from changed)
+    {% endif %}
+)
 
 select
     classified.notification_id,
@@ -58,17 +68,3 @@ select
 from classified
 left join {{ ref("stg_convex__alert_triggers") }} as triggers
     on classified.trigger_id = triggers.trigger_id
-{% if is_incremental() %}
-    where
-        classified.changed_at >= {{ changed_since() }}
-        or {{ in_backfill("(classified.created_at at time zone 'UTC')::date") }}
-        or classified.notification_id in (
-            select stored.notification_id
-            from {{ this }} as stored
-            left join moved
-                on
-                    stored.workspace_id = moved.workspace_id
-                    and stored.recipient_id = moved.user_id
-            where stored.recipient_timezone <> coalesce(moved.timezone, 'UTC')
-        )
-{% endif %}
