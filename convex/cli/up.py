@@ -63,20 +63,10 @@ def down(as_json: Json = False) -> None:
 
 
 def running_pid(home: Path) -> int | None:
-    """The process id of the `convex up` of this home, None when there is none.
+    """The process that runs Convex on this home (`up` or `demo`), None when there is none."""
+    from convex.embedded.process import holder
 
-    The lock says whether it lives, so a number that another process got since is never believed.
-    """
-    from convex.embedded.process import exclusive
-
-    state = read_state(home)
-    if state is None:
-        return None
-    try:
-        with exclusive(home / "up.lock", "running"):
-            return None
-    except Conflict:
-        return int(state["pid"])
+    return holder(home / "up.lock")
 
 
 def read_state(home: Path) -> dict[str, Any] | None:

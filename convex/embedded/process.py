@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -139,13 +140,43 @@ def exclusive(path: Path, message: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(message) from None
+        if not _lock(descriptor, patience=0.2):  # somebody may just be asking who holds it
+            raise Conflict(message)
+        os.truncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
         os.close(descriptor)
+
+
+def holder(path: Path) -> int | None:
+    """The process that holds the lock `path`, None when nobody does.
+
+    The lock itself is asked, so a number that another process got since is never believed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if _lock(descriptor, patience=0.0):
+            return None
+        return int(os.read(descriptor, 32) or 0) or None
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 def write_private(path: Path, text: str) -> None:

@@ -20,6 +20,7 @@ from convex.embedded.process import (
     Command,
     choose_port,
     exclusive,
+    holder,
     port_is_free,
     private_folder,
     reachable,
@@ -169,11 +170,15 @@ def test_two_homes_look_for_their_ports_at_different_places(tmp_path: Path) -> N
     assert choose_port(tmp_path, "x") != choose_port(tmp_path, "y")
 
 
-def test_lock_is_exclusive_and_ends_with_its_holder(tmp_path: Path) -> None:
+def test_lock_is_exclusive_ends_with_its_holder_and_names_it(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    with exclusive(lock, "taken"), pytest.raises(Conflict, match="taken"), exclusive(lock, "taken"):
-        pass
-    with exclusive(tmp_path / "lock", "taken"):
+    assert holder(lock) is None
+    with exclusive(lock, "taken"):
+        assert holder(lock) == os.getpid()
+        with pytest.raises(Conflict, match="taken"), exclusive(lock, "taken"):
+            pass
+    assert holder(lock) is None
+    with exclusive(lock, "taken"):
         pass
 
 
