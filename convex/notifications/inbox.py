@@ -14,13 +14,17 @@ import orjson
 from convex.db import Connection, Identity
 from convex.db.pages import Page, decode_cursor, encode_cursor
 from convex.errors import NotFound
-from convex.notifications.channels.message import Part, build
+from convex.notifications.channels.message import Part, parts_of, say
 from convex.notifications.model import Kind
 from convex.notifications.snapshot import instant
 
 _APPEND = """
 SELECT convex.append_live_events(
-    %(workspace)s, %(frameworks)s::uuid[], %(types)s::text[], %(data)s::jsonb[],
+    %(workspace)s, %(frameworks)s::uuid[], array_fill('notification'::text, ARRAY[%(count)s]),
+    ARRAY(
+        SELECT e.value FROM jsonb_array_elements(%(data)s::jsonb) WITH ORDINALITY AS e (value, at)
+        ORDER BY e.at
+    ),
     %(recipients)s::uuid[]
 ) AS cursor
 """
@@ -73,23 +77,15 @@ class Entry:
 
 def describe(entry: Entry) -> dict[str, Any]:
     """An entry as the API and the live stream show it."""
-    message = build(
-        identity=entry.id,
-        workspace_id=entry.workspace_id,
-        kind=entry.kind,
-        severity=entry.severity,
-        payload=entry.payload,
-        carried=entry.carried,
-        created_at=entry.created_at,
-        base_url="",
-    )
+    parts = parts_of(entry.kind, entry.severity, entry.payload, entry.carried)
+    title, lines, severity = say(entry.kind, entry.severity, entry.payload, parts)
     return {
         "id": str(entry.id),
         "trigger_id": None if entry.trigger_id is None else str(entry.trigger_id),
         "kind": entry.kind.value,
-        "title": message.title,
-        "body": "\n".join(message.lines),
-        "severity": message.severity,
+        "title": title,
+        "body": "\n".join(lines),
+        "severity": severity,
         "created_at": instant(entry.created_at),
         "read_at": instant(entry.read_at),
     }
@@ -108,8 +104,8 @@ async def append_events(connection: Connection, entries: Iterable[Entry]) -> dic
             {
                 "workspace": workspace_id,
                 "frameworks": [one.framework_id for one in several],
-                "types": ["notification"] * len(several),
-                "data": [orjson.dumps(describe(one)).decode() for one in several],
+                "count": len(several),
+                "data": orjson.dumps([describe(one) for one in several]).decode(),
                 "recipients": [one.recipient_id for one in several],
             },
         )

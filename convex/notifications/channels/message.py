@@ -88,21 +88,10 @@ def build(  # one argument for each column that matters
     unsubscribe_url: str = "",
 ) -> Message:
     """The message of a notification and of all that it carries."""
-    own = Part(kind, severity, payload)
-    parts = [own, *carried] if own.trigger else list(carried)
-    first: Mapping[str, Any] = parts[0].trigger if parts else {}
-    worst = max((part.severity for part in parts), key=SEVERITIES.__getitem__, default=severity)
+    parts = parts_of(kind, severity, payload, carried)
     single = len(parts) == 1
-    if not parts:
-        lines = [str(line) for line in payload.get("lines", ())]
-        title = str(payload.get("title", "Convex"))
-    elif single:
-        lines, title = sentences(parts[0]), headline(parts[0])
-    else:
-        lines = [f"{headline(part)}: {sentences(part)[0]}" for part in parts[:MOST_SHOWN]]
-        if len(parts) > MOST_SHOWN:
-            lines.append(f"… and {len(parts) - MOST_SHOWN} more.")
-        title = _title_of_many(kind, parts)
+    first: Mapping[str, Any] = parts[0].trigger if parts else {}
+    title, lines, worst = say(kind, severity, payload, parts)
     trigger_id = first.get("id")
     runbook = str(first.get("runbook_url", ""))
     same_rule = len({part.trigger.get("rule") for part in parts}) == 1
@@ -126,6 +115,29 @@ def build(  # one argument for each column that matters
         unsubscribe_url=unsubscribe_url,
         templates=payload.get("templates", {}),
     )
+
+
+def parts_of(
+    kind: Kind, severity: str, payload: Mapping[str, Any], carried: Sequence[Part]
+) -> list[Part]:
+    """What a notification says: itself, unless it only carries, and what it carries."""
+    return [Part(kind, severity, payload), *carried] if "trigger" in payload else list(carried)
+
+
+def say(
+    kind: Kind, severity: str, payload: Mapping[str, Any], parts: Sequence[Part]
+) -> tuple[str, list[str], str]:
+    """Title, lines and the worst severity of a message made of these parts."""
+    if not parts:
+        title = str(payload.get("title", "Convex"))
+        return title, [str(line) for line in payload.get("lines", ())], severity
+    if len(parts) == 1:
+        return headline(parts[0]), sentences(parts[0]), parts[0].severity
+    lines = [f"{headline(part)}: {sentences(part)[0]}" for part in parts[:MOST_SHOWN]]
+    if len(parts) > MOST_SHOWN:
+        lines.append(f"… and {len(parts) - MOST_SHOWN} more.")
+    worst = max((part.severity for part in parts), key=SEVERITIES.__getitem__)
+    return _title_of_many(kind, parts), lines, worst
 
 
 def headline(part: Part) -> str:
