@@ -1,0 +1,276 @@
+"""Who may do what, over every route of the document; and nobody reaches into another workspace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from api.app import create_app
+from convex.db import Database
+from convex.settings import Settings
+from tests.api.conftest import Running, Team, make_team
+
+PEOPLE = ("viewer", "editor", "owner", "key_read", "key_ingest", "key_write", "key_read_ingest")
+READERS = {"viewer", "editor", "owner", "key_read", "key_write", "key_read_ingest"}
+EDITORS = {"editor", "owner", "key_write"}
+OWNERS = {"owner"}
+SIGNED_IN = {"viewer", "editor", "owner"}
+SENDERS = {"editor", "owner", "key_ingest", "key_write", "key_read_ingest"}
+EVERYBODY = set(PEOPLE)
+
+# Every operation that needs a token, and who passes. A new route must be added here.
+ALLOWED: dict[tuple[str, str], set[str]] = {
+    ("get", "/me"): READERS,
+    ("patch", "/me"): SIGNED_IN,
+    ("post", "/me/password"): SIGNED_IN,
+    ("get", "/workspaces"): READERS,
+    ("post", "/workspaces"): SIGNED_IN,
+    ("get", "/workspaces/{workspace_id}"): READERS,
+    ("patch", "/workspaces/{workspace_id}"): OWNERS,
+    ("get", "/members"): READERS,
+    ("post", "/members"): OWNERS,
+    ("get", "/members/{user_id}"): READERS,
+    ("patch", "/members/{user_id}"): OWNERS,
+    ("delete", "/members/{user_id}"): OWNERS,
+    ("get", "/api-keys"): OWNERS,
+    ("post", "/api-keys"): OWNERS,
+    ("get", "/api-keys/{key_id}"): OWNERS,
+    ("delete", "/api-keys/{key_id}"): OWNERS,
+    ("get", "/audit"): OWNERS,
+    ("get", "/audit/verify"): OWNERS,
+    ("get", "/frameworks"): READERS,
+    ("post", "/frameworks"): EDITORS,
+    ("get", "/frameworks/{framework}"): READERS,
+    ("patch", "/frameworks/{framework}"): EDITORS,
+    ("delete", "/frameworks/{framework}"): OWNERS,
+    ("get", "/metrics"): READERS,
+    ("post", "/metrics"): EDITORS,
+    ("get", "/metrics/{metric_id}"): READERS,
+    ("patch", "/metrics/{metric_id}"): EDITORS,
+    ("delete", "/metrics/{metric_id}"): OWNERS,
+    ("get", "/series"): READERS,
+    ("get", "/series/{series_id}"): READERS,
+    ("get", "/series/{series_id}/points"): READERS,
+    ("post", "/points"): SENDERS,
+    ("get", "/alert-rules"): READERS,
+    ("post", "/alert-rules"): EDITORS,
+    ("get", "/alert-rules/{rule_id}"): READERS,
+    ("patch", "/alert-rules/{rule_id}"): EDITORS,
+    ("delete", "/alert-rules/{rule_id}"): OWNERS,
+    ("get", "/alert-triggers"): READERS,
+    ("post", "/alert-triggers/bulk"): EDITORS,
+    ("get", "/alert-triggers/{trigger_id}"): READERS,
+    **{
+        ("post", f"/alert-triggers/{{trigger_id}}/{action}"): EDITORS
+        for action in ("acknowledge", "resolve", "reopen", "comment", "assign", "feedback")
+    },
+    ("get", "/channels"): READERS,
+    ("post", "/channels"): EDITORS,
+    ("get", "/channels/health"): READERS,
+    ("get", "/channels/{channel_id}"): READERS,
+    ("patch", "/channels/{channel_id}"): EDITORS,
+    ("delete", "/channels/{channel_id}"): OWNERS,
+    ("post", "/channels/{channel_id}/test"): EDITORS,
+    ("get", "/notification-preferences"): SIGNED_IN,
+    ("put", "/notification-preferences"): SIGNED_IN,
+    ("get", "/notification-preferences/workspace"): READERS,
+    ("put", "/notification-preferences/workspace"): OWNERS,
+    ("get", "/notifications"): SIGNED_IN,
+    ("post", "/notifications/read-all"): SIGNED_IN,
+    ("post", "/notifications/{notification_id}/read"): SIGNED_IN,
+    ("get", "/ledger"): READERS,
+    ("get", "/analytics/summary"): READERS,
+    ("get", "/analytics/trends"): READERS,
+    ("get", "/analytics/performance"): READERS,
+    ("get", "/analytics/distribution"): READERS,
+    ("get", "/analytics/noise"): READERS,
+    ("get", "/quality/runs"): READERS,
+    ("get", "/system/health"): READERS,
+}
+# Everything a body could need; a route takes what it knows, so 422 says nothing about rights.
+BODY: dict[str, Any] = {}
+
+
+def operations() -> Iterator[tuple[str, str]]:
+    """Every operation of the document that needs a token."""
+    document = create_app(Settings()).openapi()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if operation.get("security"):
+                yield method, path.removeprefix("/api/v1")
+
+
+def fill(path: str, ids: dict[str, str]) -> str:
+    return re.sub(r"{(\w+)}", lambda found: ids.get(found[1], str(uuid4())), path)
+
+
+def test_every_operation_is_in_the_table() -> None:
+    assert set(operations()) == set(ALLOWED)
+
+
+async def call(
+    client: httpx.AsyncClient, method: str, path: str, ids: dict[str, str]
+) -> httpx.Response:
+    body = {"json": BODY} if method in {"post", "put", "patch"} else {}
+    return await client.request(method.upper(), f"/api/v1{fill(path, ids)}", **body)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(ALLOWED))
+async def test_each_role_and_scope_may_do_what_the_table_says(
+    method: str, path: str, shared_team: Team
+) -> None:
+    unknown = {"series_id": "9007199254740991"}
+    for person in PEOPLE:
+        answer = await call(shared_team.clients[person], method, path, unknown)
+        refused = answer.status_code == 403
+        assert refused == (person not in ALLOWED[method, path]), (person, answer.text)
+        assert answer.status_code not in {401, 405, 500}, (person, answer.text)
+
+
+async def test_without_a_token_nothing_is_to_be_had(anonymous: httpx.AsyncClient) -> None:
+    for method, path in ALLOWED:
+        answer = await call(anonymous, method, path, {"series_id": "1"})
+        assert answer.status_code == 401, (method, path)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shared_team(
+    running: Running, worker: Database, password_hash: str
+) -> AsyncIterator[Team]:
+    """One workspace for the whole table."""
+    team = await make_team(running, worker, password_hash)
+    yield team
+    for client in team.clients.values():
+        await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def furnished(team: Team) -> dict[str, str]:
+    """Ids of one of everything in a workspace."""
+    post = team.owner.post
+    framework = (await post("/api/v1/frameworks", json={"slug": "ewr", "name": "x"})).json()
+    metric = (
+        await post("/api/v1/metrics", json={"framework_id": framework["id"], "name": "rate"})
+    ).json()
+    rule = await post(
+        "/api/v1/alert-rules",
+        json={
+            "name": "r",
+            "framework_id": framework["id"],
+            "metric_id": metric["id"],
+            "threshold_value": 1,
+        },
+    )
+    point = {
+        "framework": "ewr",
+        "metric": "rate",
+        "timestamp": (datetime.now(UTC) - timedelta(seconds=1)).isoformat(),
+        "value": 5,
+    }
+    sent = await post("/api/v1/points", json={"points": [point]})
+    series = (await team.owner.get("/api/v1/series")).json()["items"][0]
+    channel = await post(
+        "/api/v1/channels",
+        json={"name": "hook", "kind": "webhook", "config": {"url": "https://example.com/x"}},
+    )
+    assert channel.status_code == 201, channel.text
+    key = await post("/api/v1/api-keys", json={"name": "k", "scopes": ["read"]})
+    return {
+        "workspace_id": str(team.workspace_id),
+        "user_id": str(team.users["viewer"]),
+        "framework": framework["id"],
+        "metric_id": metric["id"],
+        "rule_id": rule.json()["id"],
+        "trigger_id": sent.json()["triggers"][0],
+        "series_id": str(series["id"]),
+        "channel_id": channel.json()["id"],
+        "key_id": key.json()["id"],
+        "notification_id": str(uuid4()),
+    }
+
+
+VALID: dict[tuple[str, str], dict[str, Any]] = {
+    ("patch", "/members/{user_id}"): {"role": "editor"},
+    ("post", "/alert-triggers/{trigger_id}/comment"): {"note": "x"},
+    ("post", "/alert-triggers/{trigger_id}/assign"): {"user_id": None},
+    ("post", "/alert-triggers/{trigger_id}/feedback"): {"feedback": "actionable"},
+}
+
+
+async def test_the_ids_of_another_workspace_are_not_found(
+    team: Team, other_team: Team, furnished: dict[str, str]
+) -> None:
+    """First by the stranger, then by the owner: so the 404 is about whose it is."""
+    checked = 0
+    with_id = [(method, path) for method, path in ALLOWED if "{" in path]
+    # Reading first, removing last, so that everything is still there when the owner asks.
+    order = ["get", "patch", "put", "post", "delete"]
+    for method, path in sorted(with_id, key=lambda each: order.index(each[0])):
+        body = VALID.get((method, path), {})
+        url = f"/api/v1{fill(path, furnished)}"
+        arguments = {} if method in {"get", "delete"} else {"json": body}
+        answer = await other_team.owner.request(method.upper(), url, **arguments)  # type: ignore[arg-type]
+        assert answer.status_code == 404, (method, path, answer.text)
+        assert answer.json()["code"] == "not_found"
+        if "notification_id" not in path and method == "get":
+            own = await team.owner.request(method.upper(), url)
+            assert own.status_code == 200, (method, path, own.text)
+        checked += 1
+    assert checked == len(with_id) > 20
+    for path in ("frameworks/{framework}", "alert-triggers/{trigger_id}", "series/{series_id}"):
+        still = await team.viewer.get(f"/api/v1/{fill(path, furnished)}")
+        assert still.status_code == 200
+    trigger = await team.viewer.get(f"/api/v1/alert-triggers/{furnished['trigger_id']}")
+    assert [t["kind"] for t in trigger.json()["transitions"]] == ["opened"]
+
+
+async def test_lists_and_filters_show_nothing_of_another_workspace(
+    other_team: Team, furnished: dict[str, str]
+) -> None:
+    for path in (
+        "frameworks",
+        "metrics",
+        "series",
+        "alert-rules",
+        "alert-triggers",
+        f"alert-triggers?rule={furnished['rule_id']}",
+        f"series?metric={furnished['metric_id']}",
+        f"ledger?trigger={furnished['trigger_id']}",
+        "channels",
+        "ledger",
+        "notifications",
+        "quality/runs",
+    ):
+        answer = await other_team.owner.get(f"/api/v1/{path}")
+        assert answer.json()["items"] == [], path
+    for path in ("metrics", "series", "alert-rules", "alert-triggers"):
+        answer = await other_team.owner.get(
+            f"/api/v1/{path}", params={"framework": furnished["framework"]}
+        )
+        assert answer.status_code == 404
+
+
+async def test_a_rule_cannot_watch_what_belongs_to_another_workspace(
+    other_team: Team, furnished: dict[str, str]
+) -> None:
+    answer = await other_team.owner.post(
+        "/api/v1/alert-rules",
+        json={
+            "name": "r",
+            "framework_id": furnished["framework"],
+            "metric_id": furnished["metric_id"],
+            "threshold_value": 1,
+        },
+    )
+    assert answer.status_code in {404, 422}
+    metric = await other_team.owner.post(
+        "/api/v1/metrics", json={"framework_id": furnished["framework"], "name": "m"}
+    )
+    assert metric.status_code == 404
