@@ -13,13 +13,14 @@ from uuid import UUID
 
 import numpy as np
 
-from convex.alerts import states
+from convex.alerts import anomalies, states
 from convex.alerts.liveness import live_from
 from convex.alerts.matchers import fingerprint_of, identity_of, match_all
 from convex.alerts.measure import (
     Measurements,
     Points,
     fires_at,
+    is_learnt,
     is_running_total,
     measure,
     needs_only_the_point,
@@ -28,6 +29,9 @@ from convex.alerts.measure import (
 )
 from convex.alerts.model import Reason, Rule, RuleState, Status
 from convex.alerts.replay import Outcome, replay
+from convex.anomaly import Explanation
+from convex.anomaly.confidence import ConfidenceMap
+from convex.anomaly.service import Scored
 from convex.db import Connection
 from convex.metrics import store
 from convex.metrics.catalog import Place
@@ -52,6 +56,14 @@ class Assessment:
 
     results: list[Result] = field(default_factory=list)
     reasons: Counter[Reason] = field(default_factory=Counter)
+    explanations: dict[tuple[int, int], Explanation] = field(default_factory=dict)
+    confidence: ConfidenceMap = field(default_factory=ConfidenceMap)
+
+    def explanation(self, result: Result, opened_at: int) -> Explanation | None:
+        """Why the detector found the point of this instant unusual, if it is what the rule asks."""
+        if not is_learnt(result.rule):
+            return None
+        return self.explanations.get((result.place.series_id, opened_at))
 
 
 @dataclass(slots=True)
@@ -194,10 +206,11 @@ class _Assessor:
         pairs = []
         for index in self._watched(rule, first, last):
             at = self._fresh_of(index)
+            if len(at) == 0 and index not in self._intake.stale:
+                continue
             if offset and len(at):
                 at = await self._due(rule, index, at, offset)
-            if len(at) or index in self._intake.stale:
-                pairs.append(_Pair(rule, index, at))
+            pairs.append(_Pair(rule, index, at))
         return pairs
 
     async def _due(self, rule: Rule, index: int, fresh: IntArray, offset: int) -> IntArray:
@@ -222,12 +235,20 @@ class _Assessor:
         return found[place.series_id][0] if found else np.empty(0, np.int64)
 
     async def _replay_far(self, pairs: list[_Pair]) -> None:
+        scored = await self._ask_detectors(pairs)
         points = await self._load(pairs)
         for pair in pairs:
             place = self._intake.places[pair.index]
-            held = points.get(place.series_id) or self._points_of(pair.index)
-            total = await self._total_before(pair) if is_running_total(pair.rule) else None
-            measured = measure(pair.rule, held, pair.at, total)
+            total = None
+            if is_learnt(pair.rule):
+                start, stop = self._intake.starts[pair.index], self._intake.starts[pair.index + 1]
+                fresh = self._intake.values[start:stop][self._intake.fresh[start:stop]]
+                scores = scored[place.series_id].scores if len(pair.at) else []
+                measured = anomalies.compare(pair.rule, fresh, scores)
+            else:
+                held = points.get(place.series_id) or self._points_of(pair.index)
+                total = await self._total_before(pair) if is_running_total(pair.rule) else None
+                measured = measure(pair.rule, held, pair.at, total)
             state = self._stored.get((pair.rule.id, place.series_id))
             silent = (
                 not is_tracked(pair.rule)
@@ -241,12 +262,32 @@ class _Assessor:
             else:
                 self._replay(pair, measured, total)
 
+    async def _ask_detectors(self, pairs: list[_Pair]) -> dict[int, Scored]:
+        """What the detectors say of the fresh points, by series; each series learns once, however
+        many rules ask.
+        """
+        asked = sorted({pair.index for pair in pairs if is_learnt(pair.rule) and len(pair.at)})
+        if not asked:
+            return {}
+        scored = await anomalies.score_fresh(
+            self._connection, self._workspace_id, self._intake, asked
+        )
+        for index in asked:
+            series_id, fresh = self._intake.places[index].series_id, self._fresh_of(index)
+            for position, explanation in scored[series_id].explanations.items():
+                self.assessment.explanations[(series_id, int(fresh[position]))] = explanation
+        if self.assessment.explanations:
+            self.assessment.confidence = await anomalies.confidences(
+                self._connection, self._workspace_id
+            )
+        return scored
+
     async def _load(self, pairs: list[_Pair]) -> dict[int, Points]:
         """The stored points that measuring these pairs takes, by series."""
         reach: dict[int, list[tuple[int, int]]] = {}
         before: dict[int, int] = {}
         for pair in pairs:
-            if len(pair.at) == 0:
+            if len(pair.at) == 0 or is_learnt(pair.rule):
                 continue
             series_id = self._intake.places[pair.index].series_id
             first, last = int(pair.at[0]), int(pair.at[-1])

@@ -7,7 +7,8 @@ The score is what `fires` and `keeps` look at, `value` is what people are shown:
 | threshold above, below, equals | the aggregate |
 | threshold changes_by | its change against the window before (or the point before), in percent |
 | performance | how much worse it is than the baseline, in percent |
-| anomaly | robust z-score against the same hours of the trailing weeks |
+| anomaly | what the detector says, in multiples of its threshold (`alerts.anomalies`) |
+| anomaly, method robust_z | robust z-score against the same hours of the trailing weeks |
 | milestone | the running total (aggregate sum without a window), else the aggregate |
 
 A window is (t − window, t]; without one it is the point at t. The baseline is the median of the
@@ -38,6 +39,9 @@ BASELINE_WEEKS, BASELINE_LEAST = 4, 2
 PROFILE_WEEKS, PROFILE_LEAST_WEEKS, PROFILE_LEAST_POINTS = 8, 3, 9
 PROFILE_REACH = 90 * 60 * SECOND
 PREVIOUS_POINT_REACH = 40 * DAY  # how far back "the point before" may lie
+
+ROBUST_Z = "robust_z"
+STAYS_OPEN = 0.5  # share of the detector's threshold at which an open anomaly goes on
 
 # Robust z-scores. On Gaussian noise 3.5 is passed once in 2,000 points, 6 never.
 SENSITIVITIES = {Sensitivity.LOW: 6.0, Sensitivity.MEDIUM: 4.5, Sensitivity.HIGH: 3.5}
@@ -94,8 +98,15 @@ class Points:
     values: FloatArray
 
 
+def is_learnt(rule: RuleDraft) -> bool:
+    """Whether a detector, which learns each series as it comes, decides what is an anomaly."""
+    return rule.type is RuleType.ANOMALY and rule.method != ROBUST_Z
+
+
 def fire_limit(rule: RuleDraft) -> float:
     """What the score is compared with: also the threshold that a trigger shows."""
+    if is_learnt(rule):
+        return 1.0
     if rule.type is RuleType.ANOMALY:
         return SENSITIVITIES[rule.sensitivity or Sensitivity.MEDIUM]
     if rule.type is RuleType.PERFORMANCE or rule.condition is Condition.CHANGES_BY:
@@ -117,6 +128,8 @@ def _fire_test(rule: Rule) -> tuple[Compare, float]:
 
 
 def _keep_test(rule: Rule) -> tuple[Compare, float]:
+    if is_learnt(rule):
+        return operator.ge, STAYS_OPEN
     if rule.recovery_threshold is None:
         return _fire_test(rule)
     if rule.type is RuleType.THRESHOLD and rule.condition is Condition.BELOW:
@@ -184,6 +197,8 @@ def spans(rule: Rule) -> list[tuple[int, int]]:
             (window, 0),
             *((week * WEEK + reach, week * WEEK) for week in range(1, BASELINE_WEEKS + 1)),
         ]
+    if is_learnt(rule):
+        return []
     if rule.type is RuleType.ANOMALY:
         return [
             (window, 0),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from convex.alerts import states
+from convex.alerts import anomalies, states
 from convex.alerts.assess import Assessment, Result, is_quiet, is_tracked
 from convex.alerts.describe import describe_opening, format_duration
 from convex.alerts.evaluate import Change
@@ -41,7 +41,7 @@ async def record(
     told: dict[UUID, None] = {}
     for one, episode in _episodes(results):
         if episode.opened is not None:
-            new.append(_new_trigger(one, episode, episode.opened))
+            new.append(_new_trigger(assessment, one, episode, episode.opened))
             if not episode.historical:
                 result.opened[(one.rule.type.value, one.rule.severity.value)] += 1
         else:
@@ -147,7 +147,9 @@ def _final_state(episode: Episode) -> tuple[str | None, Change | None]:
     return None, None
 
 
-def _new_trigger(one: Result, episode: Episode, opened: Change) -> states.NewTrigger:
+def _new_trigger(
+    assessment: Assessment, one: Result, episode: Episode, opened: Change
+) -> states.NewTrigger:
     _, ended = _final_state(episode)
     rule = one.rule
     context: dict[str, Any] = {
@@ -156,6 +158,11 @@ def _new_trigger(one: Result, episode: Episode, opened: Change) -> states.NewTri
         "window": format_duration(rule.window_seconds),
         "score": episode.score,
     }
+    reason = describe_opening(rule, opened.value, episode.score, opened.reason)
+    explanation = assessment.explanation(one, opened.at)
+    if explanation is not None:
+        context |= anomalies.explained(explanation, episode.score, assessment.confidence)
+        reason = anomalies.describe(rule, opened.value, episode.score, context)
     return states.NewTrigger(
         trigger_id=episode.trigger_id,
         rule=rule,
@@ -163,7 +170,7 @@ def _new_trigger(one: Result, episode: Episode, opened: Change) -> states.NewTri
         fingerprint=one.fingerprint,
         labels=identity_of(one.place.labels, rule.group_by),
         value=opened.value,
-        reason=describe_opening(rule, opened.value, episode.score, opened.reason),
+        reason=reason,
         context=context,
         opened_at=opened.at,
         last_seen_at=episode.last_seen_at or opened.at,

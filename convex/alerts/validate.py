@@ -6,8 +6,9 @@ import math
 import re
 
 from convex.alerts.matchers import check_matcher
-from convex.alerts.measure import fire_limit
+from convex.alerts.measure import ROBUST_Z, fire_limit, is_learnt
 from convex.alerts.model import Condition, NoData, RuleDraft, RuleType
+from convex.anomaly import Novelty
 from convex.errors import InvalidInput
 from convex.metrics.model import Aggregate
 
@@ -89,12 +90,29 @@ def _check_condition(draft: RuleDraft) -> None:
     if draft.type is RuleType.ANOMALY:
         if draft.threshold_value is not None:
             raise _refuse("threshold_value", "An anomaly rule has a sensitivity, not a threshold.")
+        _check_method(draft)
     else:
         for field in ("sensitivity", "method"):
             if getattr(draft, field) is not None:
                 raise _refuse(field, f"Only anomaly rules have a {field}.")
         if not _needs_percentage(draft) and draft.threshold_value is None:
             raise _refuse("threshold_value", "This rule needs a threshold_value.")
+
+
+def _check_method(draft: RuleDraft) -> None:
+    if draft.method not in (None, Novelty.method, ROBUST_Z):
+        raise _refuse("method", f"The method of an anomaly is {Novelty.method} or {ROBUST_Z}.")
+    if not is_learnt(draft):
+        return
+    if draft.window_seconds or draft.aggregate is not Aggregate.LAST:
+        raise _refuse(
+            "window", "The detector looks at the points themselves; a window needs method robust_z."
+        )
+    if draft.evaluation_offset_seconds:
+        raise _refuse(
+            "evaluation_offset",
+            "The detector looks at points as they come; an offset needs method robust_z.",
+        )
 
 
 def _check_recovery(draft: RuleDraft) -> None:

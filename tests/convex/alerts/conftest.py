@@ -41,7 +41,7 @@ class Bench:
 
     async def rule(self, **changes: Any) -> Rule:
         """A rule on `delay`: above 10, everything else as it is when nothing is said."""
-        fields = {
+        fields: dict[str, Any] = {
             "name": f"rule {len(self.results)} {changes}"[:190],
             "framework_id": self.framework_id,
             "metric_id": self.metric_id,
