@@ -18,7 +18,8 @@ describe("a rule in the form", () => {
       recovery_threshold: null,
       tags: ["ops", "snow"],
       channels: [],
-      runbook_url: null,
+      runbook_url: "",
+      sensitivity: null,
     });
   });
 

@@ -1,60 +1,42 @@
 /** The one way to the API: adds the token, renews it once on 401, turns refusals into ApiError. */
+import createClient from "openapi-fetch";
 import { ApiError } from "./problem";
+import type { paths } from "./schema";
 import { Session } from "./session";
-
-const BASE = "/api/v1";
 
 export const session = new Session({
   storage: globalThis.localStorage,
   fetch: (...args) => fetch(...args),
-  base: BASE,
+  base: "/api/v1",
   locks: globalThis.navigator?.locks,
 });
 
-export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
+/** Typed by the OpenAPI document: `unwrap(api.GET("/api/v1/frameworks", …))`. */
+export const api = createClient<paths>({ fetch: authorised });
 
-interface Call {
-  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  query?: Query;
-  body?: unknown;
-  signal?: AbortSignal | undefined;
+/** The body of an answer, or the refusal as an `ApiError`. */
+export async function unwrap<T>(
+  call: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<T> {
+  const { data, error, response } = await call;
+  if (!response.ok) throw ApiError.from(response.status, error);
+  return data as T;
 }
 
-export async function call<T>(path: string, { method = "GET", query, body, signal }: Call = {}): Promise<T> {
-  const url = BASE + path + queryString(query);
-  const send = async (token: string | null): Promise<Response> => {
-    const headers = new Headers({ Accept: "application/json" });
-    if (token !== null) headers.set("Authorization", `Bearer ${token}`);
-    if (body !== undefined) headers.set("Content-Type", "application/json");
-    try {
-      return await fetch(url, {
-        method,
-        headers,
-        body: body === undefined ? null : JSON.stringify(body),
-        signal: signal ?? null,
-      });
-    } catch (error) {
-      if (signal?.aborted === true) throw error;
-      throw ApiError.unreachable();
-    }
-  };
-  let response = await send(await session.token());
-  if (response.status === 401) {
-    const token = await session.token(true);
-    if (token !== null) response = await send(token);
-  }
-  const answer: unknown = response.status === 204 ? null : await response.json().catch(() => null);
-  if (!response.ok) throw ApiError.from(response.status, answer);
-  return answer as T;
+async function authorised(request: Request): Promise<Response> {
+  const again = request.clone();
+  const answer = await send(request, await session.token());
+  if (answer.status !== 401) return answer;
+  const token = await session.token(true);
+  return token === null ? answer : send(again, token);
 }
 
-/** Lists become repeated parameters; what is null, undefined or empty is left out. */
-export function queryString(query: Query | undefined): string {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query ?? {})) {
-    if (value === null || value === undefined || value === "") continue;
-    for (const one of Array.isArray(value) ? value : [value]) parameters.append(name, String(one));
+async function send(request: Request, token: string | null): Promise<Response> {
+  if (token !== null) request.headers.set("Authorization", `Bearer ${token}`);
+  try {
+    return await fetch(request);
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    throw ApiError.unreachable();
   }
-  const text = parameters.toString();
-  return text === "" ? "" : `?${text}`;
 }

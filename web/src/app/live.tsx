@@ -41,7 +41,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const timers = useRef<{ flush?: Timer; fresh?: Timer }>({});
   const [refresh] = useState(() => ({
     counts: spaced(COUNTS_MS, () => void client.invalidateQueries({ queryKey: [FRAMEWORKS] })),
-    details: spaced(DETAIL_MS, (ids) => ids.forEach((id) => refreshTrigger(client, id))),
+    details: spaced(DETAIL_MS, (ids) => ids.forEach((id) => void refreshTrigger(client, id))),
   }));
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const [spoken, setSpoken] = useState("");

@@ -47,7 +47,7 @@ export function Ledger({ trigger }: { trigger: string }) {
               {title(row.state)}
             </span>
             <p className="mt-0.5 text-xs text-muted">
-              {row.delivered_at === null ? <Ago at={row.due_at} /> : <Ago at={row.delivered_at} />}
+              <Ago at={row.delivered_at ?? row.due_at ?? row.created_at} />
             </p>
           </div>
         </li>
@@ -57,8 +57,7 @@ export function Ledger({ trigger }: { trigger: string }) {
 }
 
 function look({ state }: LedgerRow): string {
-  if (state === "delivered" || state === "sent") return "bg-good-tint text-good-ink";
+  if (state === "delivered") return "bg-good-tint text-good-ink";
   if (state === "failed") return "bg-critical-tint text-critical-ink";
-  if (state === "pending" || state === "due" || state === "claimed") return "bg-info-tint text-info-ink";
-  return "bg-sunken text-ink";
+  return state === "due" ? "bg-info-tint text-info-ink" : "bg-sunken text-ink";
 }

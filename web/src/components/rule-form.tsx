@@ -1,10 +1,19 @@
 import { type FormEvent, useState } from "react";
 import { Link } from "react-router";
 import { ApiError, messageOf } from "@/api/problem";
-import type { Aggregate, AlertType, Condition, NoData, RuleInput, Severity } from "@/api/types";
+import type { Aggregate, AlertType, Condition, NoData, RuleInput, Sensitivity, Severity } from "@/api/types";
 import { useFrameworks, useMetrics } from "@/data/frameworks";
-import { check, type DraftErrors, inputOf, type RuleDraft, usesChange } from "@/data/rule-draft";
-import { CONDITIONS, SEVERITIES, title, TYPES } from "@/format/words";
+import {
+  check,
+  conditionsOf,
+  type DraftErrors,
+  inputOf,
+  recovers,
+  type RuleDraft,
+  usesChange,
+} from "@/data/rule-draft";
+import { conditionWords, SEVERITIES, title, TYPES } from "@/format/words";
+import { ChannelChoice } from "./channel-choice";
 import { RulePreview } from "./rule-preview";
 import { Button, buttonClass } from "./ui/button";
 import { Card, CardHeader } from "./ui/card";
@@ -12,6 +21,7 @@ import { Field, Input, Select, Textarea } from "./ui/field";
 import { Switch } from "./ui/switch";
 
 const AGGREGATES: readonly Aggregate[] = ["last", "mean", "min", "max", "sum", "count", "p50", "p95"];
+const SENSITIVITIES: readonly Sensitivity[] = ["low", "medium", "high"];
 const NO_DATA: readonly (readonly [NoData, string])[] = [
   ["keep", "keep the state it has"],
   ["ok", "count as fine"],
@@ -108,7 +118,13 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
                   ties={ties}
                   value={draft.type}
                   values={TYPES}
-                  onChange={(type: AlertType) => set({ type })}
+                  onChange={(type: AlertType) =>
+                    set({
+                      type,
+                      // A condition that the new kind does not know gives way to its first.
+                      condition: conditionsOf(type).includes(draft.condition) ? draft.condition : "above",
+                    })
+                  }
                 />
               )}
             </Field>
@@ -119,38 +135,43 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
                   value={draft.condition}
                   onChange={({ target }) => set({ condition: target.value as Condition })}
                 >
-                  {Object.entries(CONDITIONS).map(([value, words]) => (
-                    <option
-                      key={value}
-                      value={value}
-                      disabled={draft.type === "anomaly" && value === "equals"}
-                    >
-                      {words}
+                  {conditionsOf(draft.type).map((value) => (
+                    <option key={value} value={value}>
+                      {conditionWords(draft.type, value)}
                     </option>
                   ))}
                 </Select>
               )}
             </Field>
-            {usesChange(draft) ? (
+            {draft.type === "anomaly" ? (
+              <Field label="Sensitivity" hint="The higher, the sooner it fires" error={problems.sensitivity}>
+                {(ties) => (
+                  <Choices
+                    ties={ties}
+                    value={draft.sensitivity}
+                    values={SENSITIVITIES}
+                    onChange={(sensitivity: Sensitivity) => set({ sensitivity })}
+                  />
+                )}
+              </Field>
+            ) : usesChange(draft) ? (
               <Field label="Change" hint="Per cent" error={problems.change_percentage}>
                 {text("change_percentage", { inputMode: "decimal" })}
               </Field>
             ) : (
               <Field
-                label={draft.type === "anomaly" ? "Sensitivity" : "Threshold"}
-                hint={
-                  draft.type === "anomaly"
-                    ? "Lowest score that fires; empty for the default"
-                    : metric && `In ${unitName(metric.unit)}`
-                }
+                label={draft.type === "milestone" ? "Goal" : "Threshold"}
+                hint={metric && `In ${unitName(metric.unit)}`}
                 error={problems.threshold_value}
               >
                 {text("threshold_value", { inputMode: "decimal" })}
               </Field>
             )}
-            <Field label="Recovers at" hint="Empty: where it fires" error={problems.recovery_threshold}>
-              {text("recovery_threshold", { inputMode: "decimal" })}
-            </Field>
+            {recovers(draft) && (
+              <Field label="Recovers at" hint="Empty: where it fires" error={problems.recovery_threshold}>
+                {text("recovery_threshold", { inputMode: "decimal" })}
+              </Field>
+            )}
             <Field label="Of the" error={problems.aggregate}>
               {(ties) => (
                 <Choices
@@ -212,12 +233,10 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
                 />
               )}
             </Field>
-            <Field label="Channels" hint="Names with commas; empty: by preferences" error={problems.channels}>
-              {text("channels")}
-            </Field>
-            <Field label="Tags" hint="With commas" error={problems.tags}>
+            <Field label="Tags" hint="With commas" error={problems.tags} className="sm:col-span-2">
               {text("tags")}
             </Field>
+            <ChannelChoice chosen={draft.channels} onChange={(channels) => set({ channels })} />
             <Field label="Runbook" error={problems.runbook_url} className="sm:col-span-2">
               {text("runbook_url", { placeholder: "https://" })}
             </Field>
@@ -257,7 +276,7 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
 
 type Ties = { id: string; "aria-describedby"?: string; "aria-invalid"?: true };
 type TextName = {
-  [K in keyof RuleDraft]: RuleDraft[K] extends string ? (string extends RuleDraft[K] ? K : never) : never;
+  [K in keyof RuleDraft]: string extends RuleDraft[K] ? K : never;
 }[keyof RuleDraft];
 
 function Part({ legend, children }: { legend: string; children: React.ReactNode }) {

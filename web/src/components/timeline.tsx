@@ -7,9 +7,13 @@ const dots: Record<string, string> = {
   opened: "bg-critical",
   reopened: "bg-critical",
   acknowledged: "bg-accent",
+  commented: "bg-accent",
   resolved: "bg-good",
   flapping: "bg-warning",
 };
+
+/** The author and the note say all there is to say about these. */
+const BY_HAND = new Set(["commented", "assigned", "feedback"]);
 
 /** Every change of a trigger, the first on top: it reads as a story. */
 export function Timeline({ transitions }: { transitions: readonly Transition[] }) {
@@ -34,8 +38,10 @@ export function Timeline({ transitions }: { transitions: readonly Transition[] }
               {transition.author !== null && <span className="text-sm">by {transition.author.name}</span>}
               <At at={transition.at} className="ml-auto text-xs text-muted" />
             </p>
-            <p className="text-sm text-pretty text-muted">{sentence(transition.reason)}</p>
-            {transition.note !== null && transition.note !== "" && (
+            {!BY_HAND.has(transition.kind) && (
+              <p className="text-sm text-pretty text-muted">{sentence(transition.reason)}</p>
+            )}
+            {transition.note !== "" && (
               <blockquote className="mt-1.5 border-l-2 border-line-strong pl-2.5 text-sm whitespace-pre-wrap">
                 {transition.note}
               </blockquote>

@@ -1,4 +1,4 @@
-import { Check, Eye } from "lucide-react";
+import { Check, Eye, RotateCcw } from "lucide-react";
 import {
   createContext,
   type FormEvent,
@@ -21,6 +21,7 @@ interface Actions {
   acknowledge: (trigger: Trigger) => void;
   /** Asks for a note first. */
   resolve: (trigger: Trigger) => void;
+  reopen: (trigger: Trigger) => void;
 }
 
 const ActionsContext = createContext<Actions | null>(null);
@@ -45,6 +46,14 @@ export function TriggerActions({ children }: { children: ReactNode }) {
       ),
     [mutate],
   );
+  const reopen = useCallback(
+    (trigger: Trigger) =>
+      mutate(
+        { trigger, action: "reopen" },
+        { onError: (error) => say(`Not reopened: ${messageOf(error)}`, { bad: true }) },
+      ),
+    [mutate],
+  );
   const confirm = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const trigger = resolving;
@@ -60,7 +69,10 @@ export function TriggerActions({ children }: { children: ReactNode }) {
     );
   };
 
-  const actions = useMemo<Actions>(() => ({ acknowledge, resolve: setResolving }), [acknowledge]);
+  const actions = useMemo<Actions>(
+    () => ({ acknowledge, resolve: setResolving, reopen }),
+    [acknowledge, reopen],
+  );
   return (
     <ActionsContext value={actions}>
       {children}
@@ -94,8 +106,16 @@ export function ActionButtons({
   size?: NonNullable<ButtonLook["size"]>;
 }) {
   const may = useMay("editor");
-  const { acknowledge, resolve } = useTriggerActions();
-  if (!may || trigger.state === "resolved") return null;
+  const { acknowledge, resolve, reopen } = useTriggerActions();
+  if (!may) return null;
+  if (trigger.state === "resolved") {
+    return (
+      <Button size={size} onClick={() => reopen(trigger)}>
+        <RotateCcw size={13} aria-hidden />
+        Reopen
+      </Button>
+    );
+  }
   return (
     <>
       {trigger.state === "firing" && (

@@ -1,14 +1,15 @@
 /** Frameworks, their metrics and series, and the points of a series. */
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { call } from "@/api/client";
-import type { Framework, Metric, Page, Points, Series } from "@/api/types";
+import { api, unwrap } from "@/api/client";
+import type { Page } from "@/api/types";
 
 export const FRAMEWORKS = "frameworks";
 
 export function useFrameworks() {
   return useQuery({
     queryKey: [FRAMEWORKS],
-    queryFn: ({ signal }) => allPages<Framework>("/frameworks", {}, signal),
+    queryFn: ({ signal }) =>
+      allPages((query) => unwrap(api.GET("/api/v1/frameworks", { params: { query }, signal }))),
     // An empty workspace waits for its first point, which is no live event.
     refetchInterval: ({ state }) => (state.data?.length === 0 ? 3_000 : false),
   });
@@ -17,14 +18,18 @@ export function useFrameworks() {
 export function useFramework(id: string) {
   return useQuery({
     queryKey: [FRAMEWORKS, id],
-    queryFn: ({ signal }) => call<Framework>(`/frameworks/${id}`, { signal }),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/v1/frameworks/{framework}", { params: { path: { framework: id } }, signal })),
   });
 }
 
 export function useMetrics(framework: string) {
   return useQuery({
     queryKey: ["metrics", framework],
-    queryFn: ({ signal }) => allPages<Metric>("/metrics", { framework }, signal),
+    queryFn: ({ signal }) =>
+      allPages((page) =>
+        unwrap(api.GET("/api/v1/metrics", { params: { query: { ...page, framework } }, signal })),
+      ),
     enabled: framework !== "",
     staleTime: 300_000,
   });
@@ -34,7 +39,8 @@ export function useMetrics(framework: string) {
 export function useUnits(): (framework_id: string, metric: string) => string {
   const metrics = useQuery({
     queryKey: ["metrics"],
-    queryFn: ({ signal }) => allPages<Metric>("/metrics", {}, signal),
+    queryFn: ({ signal }) =>
+      allPages((query) => unwrap(api.GET("/api/v1/metrics", { params: { query }, signal }))),
     staleTime: 300_000,
     select: (all) => new Map(all.map(({ framework_id, name, unit }) => [`${framework_id} ${name}`, unit])),
   });
@@ -44,7 +50,10 @@ export function useUnits(): (framework_id: string, metric: string) => string {
 export function useSeries(framework: string) {
   return useQuery({
     queryKey: ["series", framework],
-    queryFn: ({ signal }) => allPages<Series>("/series", { framework }, signal),
+    queryFn: ({ signal }) =>
+      allPages((page) =>
+        unwrap(api.GET("/api/v1/series", { params: { query: { ...page, framework } }, signal })),
+      ),
     enabled: framework !== "",
     staleTime: 300_000,
   });
@@ -61,10 +70,15 @@ export function pointsQuery(seriesId: number, span: Span) {
   return queryOptions({
     queryKey: ["points", seriesId, span],
     queryFn: ({ signal }) =>
-      call<Points>(`/series/${seriesId}/points`, {
-        query: { from: span.from, to: span.to, step: `${span.step}s` },
-        signal,
-      }),
+      unwrap(
+        api.GET("/api/v1/series/{series_id}/points", {
+          params: {
+            path: { series_id: seriesId },
+            query: { from: span.from, to: span.to, step: `${span.step}s` },
+          },
+          signal,
+        }),
+      ),
   });
 }
 
@@ -74,16 +88,16 @@ export function usePoints(seriesId: number | null, span: Span) {
 
 /** Lists that are short by nature, read to their end. */
 export async function allPages<T>(
-  path: string,
-  query: Record<string, string>,
-  signal: AbortSignal,
+  read: (page: { limit: number; cursor: string | null }) => Promise<Page<T>>,
 ): Promise<T[]> {
   const items: T[] = [];
   let cursor: string | null = null;
   do {
-    const page: Page<T> = await call<Page<T>>(path, { query: { ...query, limit: 200, cursor }, signal });
+    const page: Page<T> = await read({ limit: 500, cursor });
     items.push(...page.items);
     cursor = page.next_cursor;
-  } while (cursor !== null && items.length < 2000);
+  } while (cursor !== null && items.length < MOST_ITEMS);
   return items;
 }
+
+const MOST_ITEMS = 5_000;

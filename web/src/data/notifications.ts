@@ -7,8 +7,8 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
-import { call } from "@/api/client";
-import type { InAppNotification, Inbox, LedgerRow, Page } from "@/api/types";
+import { api, unwrap } from "@/api/client";
+import type { InAppNotification, Inbox } from "@/api/types";
 
 const INBOX = "inbox";
 const UNREAD = "unread";
@@ -18,10 +18,12 @@ export function useInbox(unreadOnly: boolean) {
   return useInfiniteQuery({
     queryKey: [INBOX, { unreadOnly }],
     queryFn: ({ pageParam, signal }) =>
-      call<Inbox>("/notifications", {
-        query: { unread: unreadOnly ? true : null, limit: 50, cursor: pageParam },
-        signal,
-      }),
+      unwrap(
+        api.GET("/api/v1/notifications", {
+          params: { query: { unread: unreadOnly, limit: 50, cursor: pageParam } },
+          signal,
+        }),
+      ) as Promise<Inbox>,
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
   });
@@ -31,7 +33,7 @@ export function useUnreadCount() {
   return useQuery({
     queryKey: [UNREAD],
     queryFn: async ({ signal }) =>
-      (await call<Inbox>("/notifications", { query: { limit: 1 }, signal })).unread,
+      (await unwrap(api.GET("/api/v1/notifications", { params: { query: { limit: 1 } }, signal }))).unread,
   });
 }
 
@@ -40,9 +42,13 @@ export function useMarkRead() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (id: string | null) =>
-      call<unknown>(id === null ? "/notifications/read-all" : `/notifications/${id}/read`, {
-        method: "POST",
-      }),
+      id === null
+        ? unwrap<unknown>(api.POST("/api/v1/notifications/read-all"))
+        : unwrap<unknown>(
+            api.POST("/api/v1/notifications/{notification_id}/read", {
+              params: { path: { notification_id: id } },
+            }),
+          ),
     onMutate: (id) => {
       const now = new Date().toISOString();
       const lists = client.getQueriesData<InboxList>({ queryKey: [INBOX] });
@@ -83,7 +89,8 @@ export function receiveNotification(client: QueryClient, notification: InAppNoti
 export function useLedger(trigger: string) {
   return useQuery({
     queryKey: ["ledger", trigger],
-    queryFn: ({ signal }) => call<Page<LedgerRow>>("/ledger", { query: { trigger, limit: 100 }, signal }),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/v1/ledger", { params: { query: { trigger, limit: 200 } }, signal })),
   });
 }
 

@@ -1,24 +1,39 @@
 /** A rule as a form holds it: everything is text until it is checked. */
-import type { RuleInput, Rule } from "@/api/types";
+import type {
+  Aggregate,
+  AlertType,
+  Condition,
+  NoData,
+  Rule,
+  RuleInput,
+  Sensitivity,
+  Severity,
+} from "@/api/types";
 import { parseDuration } from "@/format/time";
 
-export interface RuleDraft extends Omit<
-  RuleInput,
-  | "threshold_value"
-  | "change_percentage"
-  | "recovery_threshold"
-  | "tags"
-  | "channels"
-  | "runbook_url"
-  | "no_data_after"
-> {
+export interface RuleDraft {
+  name: string;
+  description: string;
+  framework_id: string;
+  metric_id: string;
+  type: AlertType;
+  condition: Condition;
   threshold_value: string;
   change_percentage: string;
   recovery_threshold: string;
-  runbook_url: string;
+  sensitivity: Sensitivity;
+  aggregate: Aggregate;
+  window: string;
+  for: string;
+  keep_firing_for: string;
+  severity: Severity;
+  no_data: NoData;
   no_data_after: string;
+  deduplication_window: string;
+  channels: string[];
+  runbook_url: string;
   tags: string;
-  channels: string;
+  enabled: boolean;
 }
 
 export type DraftErrors = Partial<Record<keyof RuleDraft, string>>;
@@ -29,7 +44,6 @@ export function emptyDraft(framework_id: string): RuleDraft {
     description: "",
     framework_id,
     metric_id: "",
-    label_matchers: [],
     type: "threshold",
     condition: "above",
     threshold_value: "",
@@ -39,11 +53,12 @@ export function emptyDraft(framework_id: string): RuleDraft {
     for: "0s",
     keep_firing_for: "0s",
     recovery_threshold: "",
+    sensitivity: "medium",
     severity: "warning",
     no_data: "keep",
     no_data_after: "",
     deduplication_window: "5m",
-    channels: "",
+    channels: [],
     runbook_url: "",
     tags: "",
     enabled: true,
@@ -52,24 +67,49 @@ export function emptyDraft(framework_id: string): RuleDraft {
 
 export function draftOf(rule: Rule): RuleDraft {
   const text = (value: number | null) => (value === null ? "" : String(value));
-  const draft = emptyDraft(rule.framework_id);
-  const same: Partial<Record<keyof RuleDraft, unknown>> = {};
-  for (const name of Object.keys(draft) as (keyof RuleDraft)[]) same[name] = rule[name];
   return {
-    ...(same as unknown as RuleDraft),
+    name: rule.name,
+    description: rule.description,
+    framework_id: rule.framework_id,
+    metric_id: rule.metric_id,
+    type: rule.type,
+    condition: rule.condition,
     threshold_value: text(rule.threshold_value),
     change_percentage: text(rule.change_percentage),
     recovery_threshold: text(rule.recovery_threshold),
-    runbook_url: rule.runbook_url ?? "",
-    no_data_after: rule.no_data_after ?? "",
+    sensitivity: (rule.sensitivity as Sensitivity | null) ?? "medium",
+    aggregate: rule.aggregate,
+    window: rule.window,
+    for: rule.for,
+    keep_firing_for: rule.keep_firing_for,
+    severity: rule.severity,
+    no_data: rule.no_data as NoData,
+    no_data_after: /^0\D*$/.test(rule.no_data_after) ? "" : rule.no_data_after,
+    deduplication_window: rule.deduplication_window,
+    channels: rule.channels,
+    runbook_url: rule.runbook_url,
     tags: rule.tags.join(", "),
-    channels: rule.channels.join(", "),
+    enabled: rule.enabled,
   };
 }
 
 /** Whether the rule compares with a share of change instead of a value. */
 export function usesChange(draft: Pick<RuleDraft, "type" | "condition">): boolean {
   return draft.type === "performance" || (draft.type === "threshold" && draft.condition === "changes_by");
+}
+
+/** Whether the kind of rule has a recovery threshold. */
+export function recovers({ type, condition }: Pick<RuleDraft, "type" | "condition">): boolean {
+  return type !== "anomaly" && type !== "milestone" && condition !== "equals";
+}
+
+/** The conditions that make sense for a kind of rule. */
+export function conditionsOf(type: AlertType): readonly Condition[] {
+  return type === "threshold"
+    ? ["above", "below", "equals", "changes_by"]
+    : type === "milestone"
+      ? ["above", "below", "equals"]
+      : ["above", "below", "changes_by"];
 }
 
 /** What the form can tell without the server, which has the last word. */
@@ -95,17 +135,18 @@ export function check(draft: RuleDraft): DraftErrors {
   return errors;
 }
 
+/** Only what the kind of rule uses is sent; the rest is taken away. */
 export function inputOf(draft: RuleDraft): RuleInput {
+  const anomaly = draft.type === "anomaly";
   return {
     ...draft,
     name: draft.name.trim(),
-    threshold_value: usesChange(draft) ? null : numberOf(draft.threshold_value),
-    change_percentage: usesChange(draft) ? numberOf(draft.change_percentage) : null,
-    recovery_threshold: numberOf(draft.recovery_threshold),
-    runbook_url: draft.runbook_url === "" ? null : draft.runbook_url,
+    threshold_value: anomaly || usesChange(draft) ? null : numberOf(draft.threshold_value),
+    change_percentage: !anomaly && usesChange(draft) ? numberOf(draft.change_percentage) : null,
+    recovery_threshold: recovers(draft) ? numberOf(draft.recovery_threshold) : null,
+    sensitivity: anomaly ? draft.sensitivity : null,
     no_data_after: draft.no_data_after === "" ? null : draft.no_data_after,
     tags: words(draft.tags),
-    channels: words(draft.channels),
   };
 }
 

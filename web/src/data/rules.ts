@@ -1,6 +1,6 @@
 /** Alert rules. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { call } from "@/api/client";
+import { api, unwrap } from "@/api/client";
 import type { Rule, RuleInput } from "@/api/types";
 import { allPages } from "./frameworks";
 
@@ -9,14 +9,23 @@ const RULES = "rules";
 export function useRules(framework = "") {
   return useQuery({
     queryKey: [RULES, { framework }],
-    queryFn: ({ signal }) => allPages<Rule>("/alert-rules", { framework }, signal),
+    queryFn: ({ signal }) =>
+      allPages((page) =>
+        unwrap(
+          api.GET("/api/v1/alert-rules", {
+            params: { query: { ...page, framework: framework === "" ? null : framework } },
+            signal,
+          }),
+        ),
+      ),
   });
 }
 
 export function useRule(id: string) {
   return useQuery({
     queryKey: [RULES, id],
-    queryFn: ({ signal }) => call<Rule>(`/alert-rules/${id}`, { signal }),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/v1/alert-rules/{rule_id}", { params: { path: { rule_id: id } }, signal })),
     enabled: id !== "",
   });
 }
@@ -26,8 +35,10 @@ export function useSaveRule(id: string | null) {
   return useMutation({
     mutationFn: (input: RuleInput) =>
       id === null
-        ? call<Rule>("/alert-rules", { method: "POST", body: input })
-        : call<Rule>(`/alert-rules/${id}`, { method: "PATCH", body: input }),
+        ? unwrap(api.POST("/api/v1/alert-rules", { body: input }))
+        : unwrap(
+            api.PATCH("/api/v1/alert-rules/{rule_id}", { params: { path: { rule_id: id } }, body: input }),
+          ),
     onSuccess: (rule) => {
       client.setQueryData([RULES, rule.id], rule);
       return client.invalidateQueries({ queryKey: [RULES] });
@@ -44,7 +55,12 @@ export function useEnableRule() {
     );
   return useMutation({
     mutationFn: ({ rule, enabled }: { rule: Rule; enabled: boolean }) =>
-      call<Rule>(`/alert-rules/${rule.id}`, { method: "PATCH", body: { enabled } }),
+      unwrap(
+        api.PATCH("/api/v1/alert-rules/{rule_id}", {
+          params: { path: { rule_id: rule.id } },
+          body: { enabled },
+        }),
+      ),
     onMutate: ({ rule, enabled }) => set(rule.id, enabled),
     onError: (_error, { rule }) => set(rule.id, rule.enabled),
     onSettled: () => client.invalidateQueries({ queryKey: [RULES] }),

@@ -8,8 +8,17 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
-import { call } from "@/api/client";
-import type { Page, Person, Trigger, TriggerDetail } from "@/api/types";
+import { api, unwrap } from "@/api/client";
+import type {
+  AlertType,
+  Feedback,
+  Page,
+  Person,
+  Severity,
+  Trigger,
+  TriggerDetail,
+  TriggerState,
+} from "@/api/types";
 import { isNewer, placeTrigger } from "./trigger-cache";
 import { NO_FILTERS, type TriggerFilters } from "./trigger-filters";
 
@@ -25,10 +34,12 @@ export function useTriggers(filters: TriggerFilters) {
   return useInfiniteQuery({
     queryKey: [LISTS, filters],
     queryFn: ({ pageParam, signal }) =>
-      call<Page<Trigger>>("/alert-triggers", {
-        query: { ...filters, limit: PAGE_SIZE, cursor: pageParam },
-        signal,
-      }),
+      unwrap(
+        api.GET("/api/v1/alert-triggers", {
+          params: { query: { ...questionOf(filters), limit: PAGE_SIZE, cursor: pageParam } },
+          signal,
+        }),
+      ),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: keepPreviousData,
@@ -38,11 +49,14 @@ export function useTriggers(filters: TriggerFilters) {
 export function useTrigger(id: string) {
   return useQuery({
     queryKey: [ONE, id],
-    queryFn: ({ signal }) => call<TriggerDetail>(`/alert-triggers/${id}`, { signal }),
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.GET("/api/v1/alert-triggers/{trigger_id}", { params: { path: { trigger_id: id } }, signal }),
+      ),
   });
 }
 
-export type TriggerAction = "acknowledge" | "resolve";
+export type TriggerAction = "acknowledge" | "resolve" | "reopen";
 
 interface ActionInput {
   trigger: Trigger;
@@ -50,15 +64,26 @@ interface ActionInput {
   note?: string;
 }
 
+function act({ trigger, action, note }: ActionInput): Promise<Trigger> {
+  const options = {
+    params: { path: { trigger_id: trigger.id } },
+    body: note === undefined || note === "" ? {} : { note },
+  };
+  switch (action) {
+    case "acknowledge":
+      return unwrap(api.POST("/api/v1/alert-triggers/{trigger_id}/acknowledge", options));
+    case "resolve":
+      return unwrap(api.POST("/api/v1/alert-triggers/{trigger_id}/resolve", options));
+    case "reopen":
+      return unwrap(api.POST("/api/v1/alert-triggers/{trigger_id}/reopen", options));
+  }
+}
+
 /** Shown as done at once; a refusal puts the one trigger back as it was and nothing else. */
 export function useTriggerAction(me: Person) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ trigger, action, note }: ActionInput) =>
-      call<Trigger>(`/alert-triggers/${trigger.id}/${action}`, {
-        method: "POST",
-        body: note === undefined || note === "" ? {} : { note },
-      }),
+    mutationFn: act,
     onMutate: async ({ trigger, action }) => {
       // An answer already on its way would show the state from before the click.
       await client.cancelQueries({ queryKey: [ONE, trigger.id] });
@@ -66,15 +91,56 @@ export function useTriggerAction(me: Person) {
     },
     onSuccess: (trigger) => applyTrigger(client, trigger),
     onError: (_error, { trigger }) => rollBack(client, trigger),
-    onSettled: (_answer, _error, { trigger }) => client.invalidateQueries({ queryKey: [ONE, trigger.id] }),
+    onSettled: (_answer, _error, { trigger }) => refreshTrigger(client, trigger.id),
+  });
+}
+
+/** A few words in its history. */
+export function useComment(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (note: string) =>
+      unwrap(
+        api.POST("/api/v1/alert-triggers/{trigger_id}/comment", {
+          params: { path: { trigger_id: id } },
+          body: { note },
+        }),
+      ),
+    onSuccess: (trigger) => {
+      applyTrigger(client, trigger);
+      return refreshTrigger(client, id);
+    },
+  });
+}
+
+/** Whether it was worth it; null takes the mark back. */
+export function useFeedback(trigger: Trigger) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (feedback: Feedback | null) =>
+      unwrap(
+        api.POST("/api/v1/alert-triggers/{trigger_id}/feedback", {
+          params: { path: { trigger_id: trigger.id } },
+          body: { feedback },
+        }),
+      ),
+    onMutate: (feedback) => applyTrigger(client, { ...trigger, feedback }),
+    onSuccess: (answer) => applyTrigger(client, answer),
+    onError: () => rollBack(client, trigger),
+    onSettled: () => refreshTrigger(client, trigger.id),
   });
 }
 
 /** What the trigger will be, if the server agrees. The version stays: the server's answer wins. */
 export function expected(trigger: Trigger, action: TriggerAction, me: Person, now: string): Trigger {
-  return action === "acknowledge"
-    ? { ...trigger, state: "acknowledged", acknowledged_at: now, acknowledged_by: me }
-    : { ...trigger, state: "resolved", resolved_at: now, resolved_by: me };
+  switch (action) {
+    case "acknowledge":
+      return { ...trigger, state: "acknowledged", acknowledged_at: now, acknowledged_by: me };
+    case "resolve":
+      return { ...trigger, state: "resolved", resolved_at: now, resolved_by: me };
+    case "reopen":
+      return { ...trigger, state: "firing", resolved_at: null, resolved_by: null, resolution_reason: null };
+  }
 }
 
 /** Undo an expectation, unless something newer about this trigger arrived meanwhile. */
@@ -99,6 +165,21 @@ export function applyTrigger(client: QueryClient, trigger: Trigger): void {
 }
 
 /** After news from the stream: the transitions of a trigger on the screen have changed too. */
-export function refreshTrigger(client: QueryClient, id: string): void {
-  void client.invalidateQueries({ queryKey: [ONE, id] });
+export function refreshTrigger(client: QueryClient, id: string): Promise<void> {
+  return client.invalidateQueries({ queryKey: [ONE, id] });
+}
+
+/** The API reads an absent parameter as "any", an empty one as a mistake. */
+function questionOf(filters: TriggerFilters) {
+  const { state, severity, type, framework, rule, from, to, historical } = filters;
+  return {
+    state: state as TriggerState[],
+    severity: severity as Severity[],
+    type: type as AlertType[],
+    framework: framework || null,
+    rule: rule || null,
+    from: from || null,
+    to: to || null,
+    historical,
+  };
 }

@@ -52,6 +52,13 @@ export function ruleText(rule: RuleSense, unit = ""): string {
   }
 }
 
+/** What conditions mean to a kind of rule that has its own idea of normal. */
+export function conditionWords(type: AlertType, condition: Condition): string {
+  if (type === "threshold" || type === "milestone") return CONDITIONS[condition];
+  if (condition === "changes_by") return type === "anomaly" ? "on either side" : "is worse";
+  return condition === "above" ? "is higher" : "is lower";
+}
+
 const SIDES: Partial<Record<Condition, string>> = { above: ", on the high side", below: ", on the low side" };
 
 export function isOpen(trigger: Pick<Trigger, "state">): boolean {

@@ -5,7 +5,9 @@ import type { TriggerDetail } from "@/api/types";
 import { PageTitle } from "@/app/slots";
 import { SeverityBadge, StateBadge, Tag } from "@/components/badges";
 import { TimeChart } from "@/components/chart";
+import { CommentForm } from "@/components/comment-form";
 import { Ledger } from "@/components/ledger";
+import { FeedbackChoice } from "@/components/feedback-choice";
 import { Failure } from "@/components/states";
 import { Ago, At, useNow } from "@/components/time";
 import { Timeline } from "@/components/timeline";
@@ -61,7 +63,8 @@ function Detail({ trigger }: { trigger: TriggerDetail }) {
             · {title(trigger.metric)} {labelText(trigger.labels)}
           </p>
         </div>
-        <div className="flex gap-2">
+        <div className="flex flex-wrap gap-2">
+          <FeedbackChoice trigger={trigger} />
           <ActionButtons trigger={trigger} size="md" />
         </div>
       </header>
@@ -71,6 +74,7 @@ function Detail({ trigger }: { trigger: TriggerDetail }) {
         <Card>
           <CardHeader title="What happened" />
           <Timeline transitions={trigger.transitions} />
+          <CommentForm trigger={trigger.id} />
         </Card>
         <Card>
           <CardHeader title="Who was told, and why" />

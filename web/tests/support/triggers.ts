@@ -25,6 +25,8 @@ export function trigger(change: Partial<Trigger> = {}): Trigger {
     resolved_at: null,
     resolved_by: null,
     resolution_reason: null,
+    assigned_to: null,
+    feedback: null,
     repeat_count: 1,
     suppressed_count: 0,
     historical: false,
