@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from signal import Signals
 from typing import Any
 
@@ -21,7 +22,7 @@ from convex.cli.processes import prefect_api_url
 from convex.cli.session import worker_database
 from convex.cli.stack import Stack
 from convex.db import SYSTEM, Database
-from convex.embedded.process import exclusive
+from convex.embedded.process import exclusive, write_private
 from convex.errors import Unavailable
 from convex.metrics.sources.store import get_source
 from convex.settings import Settings, load_settings
@@ -44,7 +45,7 @@ from demo.timeline import (
 from demo.workspace import Account, blueprint_of, load_blueprint, prepare_account
 
 _RESUME = timedelta(hours=23)  # the stream keeps a day
-_OUTBOX_SECONDS = 60.0
+_OUTBOX_SECONDS = 90.0  # what was told within the minute before is told again only after it
 _FLOW_SECONDS = 180.0
 _INTERRUPTED = 130
 
@@ -70,7 +71,7 @@ async def _main(once: bool) -> None:
     home = load_settings().home
     home.mkdir(parents=True, exist_ok=True)
     message = f"Convex is running on {home} already; stop it with `convex down`."
-    with exclusive(home / "up.lock", message):
+    with exclusive(home / "up.lock", message), _findable(home):
         state = DemoState.load(home)
         ports = {"email_port": state.email_port, "http_port": state.http_port}
         async with open_sinks(state.webhook_secret, **ports) as sinks:
@@ -87,6 +88,16 @@ async def _main(once: bool) -> None:
                 summary = await demo.show(stay=not once)
     if summary is not None:
         print(json.dumps(summary), flush=True)
+
+
+@contextmanager
+def _findable(home: Path) -> Iterator[None]:
+    """Let `convex down` find this run as it finds `convex up`."""
+    write_private(home / "up.json", json.dumps({"state": "demo", "pid": os.getpid()}))
+    try:
+        yield
+    finally:
+        (home / "up.json").unlink(missing_ok=True)
 
 
 @asynccontextmanager
@@ -148,14 +159,14 @@ class Demo:
             with stages.stage("live", "Replaying the last day live"):
                 await self._replay(api, account, timeline, pace=1.0 if stay else 0.25)
                 await self._acknowledge(member)
+            with stages.stage("marts", "Building the marts"):
+                await self._run("build-marts/daily")
+            with stages.stage("quality", "Checking the data's quality"):
+                await self._run("check-quality/check-quality")
             with stages.stage("delivery", "Waiting until everybody is told"):
-                await self._settle(account, within=_OUTBOX_SECONDS)
+                await self._settle(account, soon=_OUTBOX_SECONDS, within=_OUTBOX_SECONDS)
                 await self._hear(listener, member)
             live_events = listener.total
-        with stages.stage("marts", "Building the marts"):
-            await self._run("build-marts/daily")
-        with stages.stage("quality", "Checking the data's quality"):
-            await self._run("check-quality/check-quality")
         summary = await summarise(self._database, account.workspace_id)
         self._report(summary.triggers, live_events)
         if stay:
@@ -237,7 +248,7 @@ class Demo:
                 api,
                 hours,
                 pace=pace,
-                settled=lambda: self._settle(account, within=5),
+                settled=lambda: self._settle(account, soon=1, within=5),
                 shown=advance,
             )
         self._stages.say(f"{done.accepted} points, {len(done.triggers)} triggers opened or changed")
@@ -251,11 +262,14 @@ class Demo:
             await member.request("POST", path, json=note)
             self._stages.say(f"Acknowledged: {trigger['rule_name']}")
 
-    async def _settle(self, account: Account, *, within: float) -> bool:
-        """Wait until nothing is left to plan or to send; False when the time is up before."""
+    async def _settle(self, account: Account, *, soon: float, within: float) -> bool:
+        """Wait until nothing is left to plan, or to send in the next `soon` seconds.
+
+        False when that has not happened `within` the seconds.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
-        while await count_pending(self._database, account.workspace_id, soon=within):
+        while await count_pending(self._database, account.workspace_id, soon=soon):
             if loop.time() > deadline:
                 return False
             await asyncio.sleep(0.05)
