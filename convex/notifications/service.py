@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from convex.db import Connection
-from convex.notifications import inbox, store
+from convex.notifications import inbox, ledger_store, store
 from convex.notifications.grouping import group_key
 from convex.notifications.model import (
     Past,
@@ -76,7 +76,7 @@ async def plan_and_save(
     plans = await _decide(connection, transitions, reminders, now, email_works=email_works)
     new = [one for made in plans.values() for one in made.notifications]
     changes = [one for made in plans.values() for one in made.changes]
-    written = await store.save(connection, new, changes, now)
+    written = await ledger_store.save(connection, new, changes, now)
     told = [one for one in new if one.state is State.DELIVERED and one.id in written]
     cursors = await inbox.append_events(connection, [_event(one, now) for one in told])
     _count(told, transitions, now)
@@ -126,7 +126,7 @@ async def _decide(
         for workspace_id in workspaces
     }
     for _ in range(_ROUNDS):
-        history = await store.load_history(
+        history = await ledger_store.load_history(
             connection,
             triggers={one.id for several in triggers.values() for one in several},
             workspaces=workspaces,
@@ -160,7 +160,7 @@ async def _decide(
             )
             for workspace_id in workspaces
         }
-        if await store.hold(connection, _counted_on(plans.values(), history), now):
+        if await ledger_store.hold(connection, _counted_on(plans.values(), history), now):
             return plans
     raise RuntimeError("senders keep taking what is being planned; the next round tries again")
 

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from convex.db import Connection
-from convex.notifications import outbox
+from convex.notifications import upkeep
 
 
 @asynccontextmanager
@@ -29,5 +29,5 @@ async def lease_session(url: str, lease: UUID, *, stands: bool) -> AsyncIterator
         keepalives_interval=5,
         keepalives_count=3,
     ) as connection:
-        await outbox.hold_lease(connection, lease, stands=stands)
+        await upkeep.hold_lease(connection, lease, stands=stands)
         yield connection

@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 
 from convex.db import SYSTEM, Database
 from convex.live import ALERT_FLOW_CHANNEL
-from convex.notifications import failover, outbox, reminders
+from convex.notifications import failover, outbox, reminders, upkeep
 from convex.notifications.deliver import Courier
 from convex.notifications.outbox import Attempt, Claim
 from convex.notifications.service import plan_transitions
@@ -248,17 +248,17 @@ class Shift:
         """Free what dead shifts hold, end what is stale, plan what is due again, measure."""
         loop, now = asyncio.get_running_loop(), _now()
         async with self._database.transaction(SYSTEM) as connection:
-            found = await outbox.abandoned_leases(connection, now) - {self._lease}
+            found = await upkeep.abandoned_leases(connection, now) - {self._lease}
             dead, self._suspects = found & self._suspects, found
-            freed = await outbox.release_abandoned(connection, dead) if dead else 0
-            await outbox.expire(connection, now)
+            freed = await upkeep.release_abandoned(connection, dead) if dead else 0
+            await upkeep.expire(connection, now)
             written = 0
             if loop.time() - self._reminded > _REMIND:
                 written = await reminders.plan_reminders(
                     connection, now, email_works=bool(self._settings.smtp.host)
                 )
                 self._reminded = loop.time()
-            status = await outbox.status(connection, now)
+            status = await upkeep.status(connection, now)
         if freed:
             _log.warning("took over from a dead shift", notifications=freed)
         if freed or written:

@@ -11,6 +11,7 @@ import pytest
 
 from convex.db import SYSTEM, Database, Role
 from convex.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
+from convex.notifications import channel_health
 from convex.notifications import channel_store as channels
 from convex.notifications.channel_store import ChannelDraft
 from convex.notifications.model import ChannelKind
@@ -139,13 +140,13 @@ async def test_a_test_notification_goes_the_whole_way(
                 " WHERE state = 'due')",
             )
         async with fresh_api.read(identity) as connection:
-            health = await channels.measure_health(
+            health = await channel_health.measure_health(
                 connection, identity, rows.now(), email_works=False
             )
     assert http.got[0].json["text"] == "This is a test"
     states = {one.name: one.state for one in health}
     assert states == {"bell": "healthy", "chat": "healthy", "email": "disconnected"}
-    assert channels.describe_health(health[0])["state"] == "healthy"
+    assert channel_health.describe_health(health[0])["state"] == "healthy"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ async def test_health_is_that_of_the_last_hour(
         )
         await deliveries(connection, tenant, channel_id, outcomes)
     async with api.read(tenant.identity()) as connection:
-        found = await channels.measure_health(
+        found = await channel_health.measure_health(
             connection, tenant.identity(), rows.now(), email_works=True
         )
     assert {one.name: one.state for one in found}["pager"] == state
