@@ -108,7 +108,8 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses += _SECURED
     elif "/auth/" in path:
         statuses.append("401")
-    if "{" in path:
+    filters = {each.get("name") for each in operation.get("parameters", ())}
+    if "{" in path or "framework" in filters:
         statuses.append("404")
     if method != "get":
         statuses += _CHANGING

@@ -12,6 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api.problems import EVERY_PATH
 from convex.settings import Settings
 
 _STATIC = Path(__file__).parent / "static"
@@ -100,7 +101,7 @@ def install_pages(app: FastAPI, settings: Settings) -> None:
                 caching="public, max-age=31536000, immutable",
             ),
         ),
-        Route("/{path:path}", _page, methods=["GET"], include_in_schema=False),
+        Route(EVERY_PATH, _page, methods=["GET"], include_in_schema=False),
     ]
 
 

@@ -13,7 +13,7 @@ from api.routes import PREFIX, new_router
 from api.schemas import channels as schema
 from api.schemas.shared import PageOf
 from convex.db.pages import Page
-from convex.notifications import channel_store
+from convex.notifications import channel_health, channel_store
 from convex.notifications.channel_store import ChannelDraft, describe
 from convex.notifications.model import ChannelKind
 
@@ -60,16 +60,18 @@ async def create_channel(
 async def channels_health(request: Request, caller: Viewer, connection: Reading) -> Response:
     """From real deliveries of the last day: healthy, degraded, down or disconnected, and why."""
     resources = resources_of(request)
-    found = await channel_store.measure_health(
+    found = await channel_health.measure_health(
         connection,
         caller.identity,
         resources.now(),
         email_works=bool(resources.settings.smtp.host),
     )
-    return reply_page(request, Page(found), channel_store.describe_health)
+    return reply_page(request, Page(found), channel_health.describe_health)
 
 
-@router.get("/channels/{channel_id}", response_model=schema.ChannelShape, summary="One channel")
+@router.get(
+    "/channels/{channel_id:uuid}", response_model=schema.ChannelShape, summary="One channel"
+)
 async def get_channel(
     request: Request, channel_id: UUID, caller: Viewer, connection: Reading
 ) -> Response:
@@ -79,7 +81,7 @@ async def get_channel(
 
 
 @router.patch(
-    "/channels/{channel_id}", response_model=schema.ChannelShape, summary="Change a channel"
+    "/channels/{channel_id:uuid}", response_model=schema.ChannelShape, summary="Change a channel"
 )
 async def change_channel(
     request: Request,
@@ -105,7 +107,7 @@ async def change_channel(
     return reply(request, describe(after))
 
 
-@router.delete("/channels/{channel_id}", status_code=204, summary="Remove a channel")
+@router.delete("/channels/{channel_id:uuid}", status_code=204, summary="Remove a channel")
 async def delete_channel(
     request: Request, channel_id: UUID, caller: Owner, connection: Writing
 ) -> Response:
@@ -117,7 +119,7 @@ async def delete_channel(
 
 
 @router.post(
-    "/channels/{channel_id}/test",
+    "/channels/{channel_id:uuid}/test",
     response_model=schema.ChannelTest,
     status_code=202,
     summary="Send a test",

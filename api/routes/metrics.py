@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
-from pydantic import AwareDatetime
 
 from api.dependencies import Editor, Owner, Pages, Reading, Viewer, Writing
 from api.replies import check_match, no_content, reply, reply_page
@@ -15,7 +14,7 @@ from api.resources import resources_of
 from api.routes import PREFIX, new_router
 from api.routes.frameworks import FrameworkFilter, find_framework_id
 from api.schemas import frameworks as schema
-from api.schemas.shared import PageOf
+from api.schemas.shared import Instant, PageOf
 from convex.alerts.describe import parse_duration
 from convex.metrics import definitions, history
 
@@ -61,7 +60,7 @@ async def create_metric(
     return reply(request, metric, status=201, headers=headers)
 
 
-@router.get("/metrics/{metric_id}", response_model=schema.MetricShape, summary="One metric")
+@router.get("/metrics/{metric_id:uuid}", response_model=schema.MetricShape, summary="One metric")
 async def get_metric(
     request: Request, metric_id: UUID, caller: Viewer, connection: Reading
 ) -> Response:
@@ -69,7 +68,7 @@ async def get_metric(
     return reply(request, await definitions.get_metric(connection, metric_id))
 
 
-@router.patch("/metrics/{metric_id}", response_model=schema.MetricShape, summary="Describe it")
+@router.patch("/metrics/{metric_id:uuid}", response_model=schema.MetricShape, summary="Describe it")
 async def change_metric(
     request: Request,
     metric_id: UUID,
@@ -87,7 +86,7 @@ async def change_metric(
     return reply(request, after)
 
 
-@router.delete("/metrics/{metric_id}", status_code=204, summary="Remove a metric")
+@router.delete("/metrics/{metric_id:uuid}", status_code=204, summary="Remove a metric")
 async def delete_metric(
     request: Request, metric_id: UUID, caller: Owner, connection: Writing
 ) -> Response:
@@ -137,9 +136,9 @@ async def read_points(
     caller: Viewer,
     connection: Reading,
     start: Annotated[
-        AwareDatetime | None, Query(alias="from", description="Default: a day before `to`.")
+        Instant | None, Query(alias="from", description="Default: a day before `to`.")
     ] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to", description="Default: now.")] = None,
+    end: Annotated[Instant | None, Query(alias="to", description="Default: now.")] = None,
     step: Annotated[
         str | None,
         Query(

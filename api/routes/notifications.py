@@ -41,7 +41,7 @@ async def list_inbox(
     return reply_page(request, page, inbox.describe, unread=count)
 
 
-@router.post("/notifications/{notification_id}/read", status_code=204, summary="Mark as read")
+@router.post("/notifications/{notification_id:uuid}/read", status_code=204, summary="Mark as read")
 async def mark_read(
     request: Request, notification_id: UUID, caller: Person, connection: Writing
 ) -> Response:

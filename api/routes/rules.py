@@ -68,7 +68,7 @@ async def create_rule(
     return reply(request, rule_json(saved.rule), status=201, headers=headers)
 
 
-@router.get("/alert-rules/{rule_id}", response_model=schema.RuleShape, summary="One rule")
+@router.get("/alert-rules/{rule_id:uuid}", response_model=schema.RuleShape, summary="One rule")
 async def get_rule(
     request: Request, rule_id: UUID, caller: Viewer, connection: Reading
 ) -> Response:
@@ -77,7 +77,9 @@ async def get_rule(
     return reply(request, rule_json(rule))
 
 
-@router.patch("/alert-rules/{rule_id}", response_model=schema.RuleShape, summary="Change a rule")
+@router.patch(
+    "/alert-rules/{rule_id:uuid}", response_model=schema.RuleShape, summary="Change a rule"
+)
 async def change_rule(
     request: Request,
     rule_id: UUID,
@@ -102,7 +104,7 @@ async def change_rule(
     return reply(request, rule_json(saved.rule))
 
 
-@router.delete("/alert-rules/{rule_id}", status_code=204, summary="Remove a rule")
+@router.delete("/alert-rules/{rule_id:uuid}", status_code=204, summary="Remove a rule")
 async def delete_rule(
     request: Request, rule_id: UUID, caller: Owner, connection: Writing
 ) -> Response:

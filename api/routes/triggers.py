@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from api.authentication import Caller
 from api.dependencies import (
@@ -25,7 +24,7 @@ from api.routes import new_router
 from api.routes.frameworks import FrameworkFilter, find_framework_id
 from api.schemas import triggers as schema
 from api.schemas.rules import SeverityName, TypeName
-from api.schemas.shared import PageOf
+from api.schemas.shared import Instant, PageOf
 from convex.alerts import service, trigger_store
 from convex.alerts.model import TriggerFilters
 from convex.alerts.present import transition_json, trigger_json
@@ -47,8 +46,8 @@ async def list_triggers(
     framework: FrameworkFilter = None,
     rule: Annotated[UUID | None, Query(description="Only of this rule.")] = None,
     assigned_to: Annotated[UUID | None, Query(description="Only of this member.")] = None,
-    opened_from: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    opened_until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    opened_from: Annotated[Instant | None, Query(alias="from")] = None,
+    opened_until: Annotated[Instant | None, Query(alias="to")] = None,
     historical: Annotated[
         bool | None, Query(description="Only, or no, triggers of imported history.")
     ] = None,
@@ -72,7 +71,7 @@ async def list_triggers(
 
 
 @router.get(
-    "/alert-triggers/{trigger_id}", response_model=schema.TriggerDetail, summary="One trigger"
+    "/alert-triggers/{trigger_id:uuid}", response_model=schema.TriggerDetail, summary="One trigger"
 )
 async def get_trigger(
     request: Request, trigger_id: UUID, caller: Viewer, connection: Reading
@@ -137,7 +136,7 @@ async def _act(request: Request, trigger_id: UUID, caller: Editor, connection: W
 
 
 Acting = Annotated[Act, Depends(_act)]
-_ONE = "/alert-triggers/{trigger_id}"
+_ONE = "/alert-triggers/{trigger_id:uuid}"
 
 
 @router.post(f"{_ONE}/acknowledge", response_model=schema.TriggerShape, summary="Acknowledge")

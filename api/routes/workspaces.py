@@ -60,7 +60,7 @@ async def create_workspace(
 
 
 @router.get(
-    "/workspaces/{workspace_id}", response_model=schema.WorkspaceShape, summary="One workspace"
+    "/workspaces/{workspace_id:uuid}", response_model=schema.WorkspaceShape, summary="One workspace"
 )
 async def get_workspace(
     request: Request, workspace_id: UUID, caller: Viewer, connection: Reading
@@ -71,7 +71,7 @@ async def get_workspace(
 
 
 @router.patch(
-    "/workspaces/{workspace_id}", response_model=schema.WorkspaceShape, summary="Change it"
+    "/workspaces/{workspace_id:uuid}", response_model=schema.WorkspaceShape, summary="Change it"
 )
 async def change_workspace(
     request: Request,
@@ -119,7 +119,7 @@ async def add_member(
     )
 
 
-@router.get("/members/{user_id}", response_model=schema.MemberShape, summary="One member")
+@router.get("/members/{user_id:uuid}", response_model=schema.MemberShape, summary="One member")
 async def get_member(
     request: Request, user_id: UUID, caller: Viewer, connection: Reading
 ) -> Response:
@@ -130,7 +130,7 @@ async def get_member(
     return reply(request, schema.member_json(member))
 
 
-@router.patch("/members/{user_id}", response_model=schema.MemberShape, summary="Change a role")
+@router.patch("/members/{user_id:uuid}", response_model=schema.MemberShape, summary="Change a role")
 async def change_member(
     request: Request,
     user_id: UUID,
@@ -148,7 +148,7 @@ async def change_member(
     return reply(request, schema.member_json(member))
 
 
-@router.delete("/members/{user_id}", status_code=204, summary="Remove a member")
+@router.delete("/members/{user_id:uuid}", status_code=204, summary="Remove a member")
 async def remove_member(
     request: Request, user_id: UUID, caller: Owner, connection: Writing
 ) -> Response:
@@ -192,7 +192,7 @@ async def create_key(
     )
 
 
-@router.get("/api-keys/{key_id}", response_model=schema.ApiKeyShape, summary="One API key")
+@router.get("/api-keys/{key_id:uuid}", response_model=schema.ApiKeyShape, summary="One API key")
 async def get_key(request: Request, key_id: UUID, caller: Owner, connection: Reading) -> Response:
     """A key, without its secret."""
     key = await store.get_key(connection, caller.workspace_id, key_id)
@@ -201,7 +201,7 @@ async def get_key(request: Request, key_id: UUID, caller: Owner, connection: Rea
     return reply(request, schema.key_json(key))
 
 
-@router.delete("/api-keys/{key_id}", status_code=204, summary="Revoke an API key")
+@router.delete("/api-keys/{key_id:uuid}", status_code=204, summary="Revoke an API key")
 async def revoke_key(
     request: Request, key_id: UUID, caller: Owner, connection: Writing
 ) -> Response:

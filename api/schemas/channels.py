@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.rules import SeverityName
-from api.schemas.shared import Body, PageOf, Person, Shape, Tag
+from api.schemas.shared import Body, Flag, PageOf, Person, Shape, Tag
 
 ChannelKindName = Literal["in_app", "email", "slack", "webhook", "apprise"]
 ChannelName = Annotated[
@@ -54,7 +54,7 @@ class ChannelNew(Body):
     kind: ChannelKindName
     config: Config = Field(default_factory=dict, examples=[{"url": "https://example.com/hook"}])
     secret: Secret | None = None
-    enabled: bool = True
+    enabled: Flag = True
 
 
 class ChannelChange(Body):
@@ -63,7 +63,7 @@ class ChannelChange(Body):
     name: ChannelName | None = None
     config: Config | None = None
     secret: Secret | None = None
-    enabled: bool | None = None
+    enabled: Flag | None = None
 
 
 class ChannelTest(Shape):
@@ -99,7 +99,7 @@ Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["22
 class EscalationStep(Body):
     """Whom to tell when nobody has acknowledged in time."""
 
-    after_minutes: Annotated[int, Field(ge=1, le=600)] | None = None
+    after_minutes: Annotated[int, Field(strict=True, ge=1, le=600)] | None = None
     channels: Annotated[list[Tag], Field(max_length=20)] = Field(default_factory=list)
     members: Annotated[list[UUID], Field(max_length=50)] | None = None
 
@@ -109,19 +109,19 @@ class PreferencesChange(Body):
 
     channels: Annotated[list[Tag], Field(max_length=20)] | None = None
     min_severity: SeverityName | None = None
-    quiet_hours_enabled: bool | None = None
+    quiet_hours_enabled: Flag | None = None
     quiet_hours_start: Clock | None = None
     quiet_hours_end: Clock | None = None
     timezone: Annotated[str, Field(max_length=64)] | None = None
-    deduplication_minutes: Annotated[int, Field(ge=1, le=60)] | None = None
+    deduplication_minutes: Annotated[int, Field(strict=True, ge=1, le=60)] | None = None
     group_by: Literal["none", "rule", "framework", "type"] | None = None
-    group_wait_seconds: Annotated[int, Field(ge=0, le=2_678_400)] | None = None
-    group_interval_seconds: Annotated[int, Field(ge=0, le=2_678_400)] | None = None
-    repeat_interval_seconds: Annotated[int, Field(ge=0, le=2_678_400)] | None = None
-    max_per_hour: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    escalation_after_minutes: Annotated[int, Field(ge=1, le=120)] | None = None
+    group_wait_seconds: Annotated[int, Field(strict=True, ge=0, le=2_678_400)] | None = None
+    group_interval_seconds: Annotated[int, Field(strict=True, ge=0, le=2_678_400)] | None = None
+    repeat_interval_seconds: Annotated[int, Field(strict=True, ge=0, le=2_678_400)] | None = None
+    max_per_hour: Annotated[int, Field(strict=True, ge=1, le=10_000)] | None = None
+    escalation_after_minutes: Annotated[int, Field(strict=True, ge=1, le=120)] | None = None
     escalation_steps: Annotated[list[EscalationStep], Field(max_length=5)] | None = None
-    predictions: bool | None = None
+    predictions: Flag | None = None
 
 
 class Preferences(Shape):

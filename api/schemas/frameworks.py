@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.schemas.shared import Body, Name, Shape, ShortText, Tag, Text
+from api.schemas.shared import Body, Flag, Name, Shape, ShortText, Tag, Text
 from convex.frameworks import FrameworkOverview
 
 FrameworkKind = Literal[
@@ -26,8 +26,8 @@ MetricName = Annotated[
     str,
     Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["cancel_rate"]),
 ]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=1_000_000, allow_inf_nan=False)]
 Tags = Annotated[list[Tag], Field(max_length=50)]
 
 
@@ -110,7 +110,7 @@ class MetricNew(Body):
     weight: Weight = 1.0
     default_aggregate: AggregateName = "mean"
     description: Text = ""
-    is_counter: bool = False
+    is_counter: Flag = False
 
 
 class MetricChange(Body):
@@ -123,7 +123,7 @@ class MetricChange(Body):
     weight: Weight | None = None
     default_aggregate: AggregateName | None = None
     description: Text | None = None
-    is_counter: bool | None = None
+    is_counter: Flag | None = None
 
 
 class SeriesShape(Shape):

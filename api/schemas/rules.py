@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.frameworks import AggregateName, Finite, Tags
-from api.schemas.shared import Body, Name, Shape, ShortText, Tag, Text
+from api.schemas.shared import Body, Flag, Name, Shape, ShortText, Tag, Text
 from convex.alerts.describe import parse_duration
 from convex.alerts.model import (
     Condition,
@@ -87,7 +87,7 @@ class _RuleFields(Body):
     runbook_url: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
     tags: Tags | None = None
     templates: dict[str, Any] | None = None
-    enabled: bool | None = None
+    enabled: Flag | None = None
 
 
 class RuleNew(_RuleFields):

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 T = TypeVar("T")
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 
 Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
 ShortText = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
@@ -21,6 +31,25 @@ Email = Annotated[
 ]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Severity = Annotated[str, StringConstraints(pattern=r"^(info|warning|critical)$")]
+
+
+def _iso_8601(value: object) -> object:
+    if isinstance(value, str) and not _DATE_TIME.match(value):
+        raise ValueError("a time is ISO 8601 with a zone, such as 2026-01-31T12:00:00Z")
+    if isinstance(value, int | float):
+        raise ValueError("a time is ISO 8601 text, not a number")
+    return value
+
+
+def _storable(value: datetime) -> datetime:
+    if not 1970 <= value.year <= 9000:
+        raise ValueError("a time lies between 1970 and 9000")
+    return value
+
+
+# Pydantic would read "0.5" as a time and 1 as true; a client that sends that has made a mistake.
+Instant = Annotated[AwareDatetime, BeforeValidator(_iso_8601), AfterValidator(_storable)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 class Body(BaseModel):
@@ -82,7 +111,3 @@ class Problem(Shape):
     code: str
     instance: str
     errors: list[ProblemError] | None = None
-
-
-Moment = datetime
-Anything = Any

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.schemas.auth import RoleName, Timezone
-from api.schemas.shared import Body, Email, Name, Shape, Slug
+from api.schemas.shared import Body, Email, Instant, Name, Shape, Slug
 from convex.workspaces.model import ApiKey, AuditEntry, Member, Workspace
 
 ScopeName = Literal["read", "ingest", "write"]
@@ -94,7 +94,7 @@ class ApiKeyNew(Body):
 
     name: Name = Field(examples=["collector"])
     scopes: list[ScopeName] = Field(min_length=1, max_length=3, examples=[["ingest"]])
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class AuditShape(Shape):
