@@ -1,10 +1,11 @@
-"""Is a series behaving as it always has? Detectors that learn one series each, as it comes.
+"""Is a series behaving as it always has? A detector that learns one series each, as it comes.
 
-Owns: the detectors (`model.Detector` is what all of them are; `build` and `revive` make one by its
-method's name), their explanations and confidence, and their snapshots. Does not own: rules,
-triggers and what to do about an anomaly (`convex.alerts`), nor the points (`convex.metrics`).
+Owns: the detector (`novelty`), what it says (`model`), its explanations and confidence, and its
+snapshots (`service`, `store`). Does not own: rules, triggers and what to do about an anomaly
+(`convex.alerts`, which also has the plain method, a robust z-score against the hour of the week),
+nor the points (`convex.metrics`).
 
-A detector is a fold over the points of a series in time order. It has no clock, draws no random
+The detector is a fold over the points of a series in time order. It has no clock, draws no random
 numbers and never looks ahead, so a snapshot of it is a cache and nothing more.
 """
 
@@ -13,21 +14,20 @@ from __future__ import annotations
 from convex.anomaly.model import (
     LEARNING,
     Condition,
-    Detector,
+    Explanation,
     Score,
     Sensitivity,
     State,
 )
-from convex.anomaly.registry import METHODS, build, revive
+from convex.anomaly.novelty import Novelty, update_many
 
 __all__ = [
     "LEARNING",
-    "METHODS",
     "Condition",
-    "Detector",
+    "Explanation",
+    "Novelty",
     "Score",
     "Sensitivity",
     "State",
-    "build",
-    "revive",
+    "update_many",
 ]

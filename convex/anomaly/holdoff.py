@@ -45,23 +45,27 @@ class HoldOff:
         self._memory: dict[Wish, _Memory] = {}
 
     def judge(
-        self, instant: int, score: float, side: int, interval: int
+        self, instant: int, score: float, lasting: float, side: int, interval: int
     ) -> tuple[frozenset[Wish], frozenset[Wish]]:
         """`raised` and `unusual` of a point; `side` is 1 above the expected value, -1 below.
 
-        `interval` is the typical distance between points in microseconds.
+        `lasting` is the score by the short scales alone: an open alert stays open by that, or each
+        spike would last as long as the longest window. `interval` is the typical distance between
+        points in microseconds.
         """
-        if score < self._lowest:
+        if score < self._lowest and lasting < self._lowest:
             return _NOTHING, _NOTHING
         half_life = max(self.SHORTEST, self.INTERVALS * interval)
         one_sided = Condition.ABOVE if side > 0 else Condition.BELOW
         raised: list[Wish] = []
         unusual: list[Wish] = []
         for sensitivity, threshold in self._thresholds.items():
-            if score < threshold * self.STAYS_OPEN:
-                continue
+            stays = lasting >= threshold * self.STAYS_OPEN
             for wish in ((sensitivity, one_sided), (sensitivity, Condition.CHANGES_BY)):
-                unusual.append(wish)
+                if stays:
+                    unusual.append(wish)
+                if score < threshold:
+                    continue
                 rise = demand = 0.0
                 memory = self._memory.get(wish)
                 if memory is not None:
@@ -71,7 +75,7 @@ class HoldOff:
                 if score >= threshold * math.exp(rise) and score >= demand:
                     raised.append(wish)
                     self._memory[wish] = (score, instant, rise + self.RISE, instant)
-        return frozenset(raised), frozenset(unusual)
+        return frozenset(raised), frozenset(unusual + raised)
 
     def dump(self) -> bytes:
         alerted = [(at, wish) for at, wish in enumerate(_WISHES) if wish in self._memory]

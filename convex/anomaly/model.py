@@ -1,14 +1,12 @@
-"""What every detector is, and what it says about a point.
+"""What the detector says about a point.
 
 Instants are microseconds since 1970-01-01 UTC, values are floats in the metric's own unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol, Self
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -47,7 +45,7 @@ _NONE: frozenset[Wish] = frozenset()
 class Score:
     """What a detector says about one point, from the points before it alone.
 
-    `score` is 0 for what was seen before and has no upper end; its scale is the method's own.
+    `score` is 0 for what was seen before and has no upper end.
     `expected` lies within `low` … `high`, the band in which the value would have surprised nobody;
     all three are None as long as nothing is known. `raised` holds the rules for which this point is
     a new anomaly, `unusual` those for which it is one, new or not.
@@ -90,38 +88,3 @@ class Explanation:
     scale: int
     share: float
     nearest_at: int | None
-
-
-class Detector(Protocol):
-    """One series, learnt point by point.
-
-    `update` takes points in strictly rising time; one that is not newer than `reaches` is not
-    folded in and is answered with `LEARNING`. The same points give the same scores to the last bit,
-    in whatever batches they come and however often the detector went through `dump` and `load`.
-    """
-
-    method: ClassVar[str]
-    format: ClassVar[int]
-    thresholds: ClassVar[Mapping[Sensitivity, float]]
-
-    @property
-    def reaches(self) -> int | None:
-        """The instant of the newest point folded in."""
-        ...
-
-    def update(self, timestamp_us: int, value: float) -> Score:
-        """Score one finite value, then learn from it."""
-        ...
-
-    def explain(self) -> Explanation | None:
-        """Why the newest point was scored so; None right after `load`, or before any score."""
-        ...
-
-    def dump(self) -> bytes:
-        """Everything the detector knows, in its method's current format."""
-        ...
-
-    @classmethod
-    def load(cls, data: bytes, zone: str = "UTC") -> Self:
-        """The inverse of `dump`. Raises `ValueError` for another format: then replay the points."""
-        ...

@@ -112,6 +112,7 @@ class Novelty:
 
     @property
     def reaches(self) -> int | None:
+        """The instant of the newest point folded in."""
         return None if self._newest == _NEVER else self._newest
 
     @property
@@ -120,6 +121,12 @@ class Novelty:
         return self._book.nbytes + (self._seasonal[1].nbytes if self._seasonal else 0)
 
     def update(self, timestamp_us: int, value: float) -> Score:
+        """Score one finite value, then learn from it.
+
+        Points come in rising time; one that is not newer than `reaches` is not folded in and is
+        answered with `LEARNING`. The same points give the same scores to the last bit, in whatever
+        batches they come and however often the detector went through `dump` and `load`.
+        """
         step = self._look(timestamp_us, value)
         if step is None:
             return LEARNING
@@ -187,6 +194,7 @@ class Novelty:
             near, step.query, len(step.rows), self._windows.count, now, tolerance
         )
         score = sum(match.distances) / (len(SCALES) * step.span)
+        lasting = _short(match) / step.span
         seasonal: Match | None = None
         if (
             self._seasonal is not None
@@ -205,11 +213,12 @@ class Novelty:
             )
             novelty = sum(seasonal.distances) / (len(SCALES) * step.span)
             score += step.weight * (novelty - score)
-        said = self._say(step, score)
+            lasting += step.weight * (_short(seasonal) / step.span - lasting)
+        said = self._say(step, score, lasting)
         self._last = (step, said, match, seasonal)
         return said
 
-    def _say(self, step: _Step, score: float) -> Score:
+    def _say(self, step: _Step, score: float, lasting: float) -> Score:
         centred = step.value - self._origin
         level, spreads = self._level, self._spreads
         by_season = step.weight >= 0.25
@@ -228,10 +237,11 @@ class Novelty:
         if step.learning:
             return Score(score, middle, middle - width, middle + width, state)
         side = 1 if centred >= expected else -1
-        raised, unusual = self._hold.judge(step.instant, score, side, int(self._interval))
+        raised, unusual = self._hold.judge(step.instant, score, lasting, side, int(self._interval))
         return Score(score, middle, middle - width, middle + width, state, raised, unusual)
 
     def explain(self) -> Explanation | None:
+        """Why the newest point was scored so; None right after `load`, or before any score."""
         if self._last is None:
             return None
         step, said, match, seasonal = self._last
@@ -253,6 +263,7 @@ class Novelty:
         return Explanation(step.value, said, view, scale, share, nearest)
 
     def dump(self) -> bytes:
+        """Everything the detector knows, in the current format."""
         head = _HEAD.pack(
             self.format,
             self._first,
@@ -272,6 +283,7 @@ class Novelty:
 
     @classmethod
     def load(cls, data: bytes, zone: str = "UTC") -> Self:
+        """The inverse of `dump`. Raises `ValueError` for another format: then replay the points."""
         if len(data) < _HEAD.size or int.from_bytes(data[:2], "little") != cls.format:
             raise ValueError(f"not a {cls.method} snapshot of format {cls.format}")
         one = cls(zone)
@@ -290,6 +302,11 @@ class Novelty:
             offset = one._seasonal[0].restore(data, offset)
             one._seasonal[1].restore(data, offset)
         return one
+
+
+def _short(match: Match) -> float:
+    """The mean distance over the scales up to 16 points."""
+    return sum(match.distances[: _SHORT + 1]) / (_SHORT + 1)
 
 
 def _slowly(spread: float, deviation: float) -> float:

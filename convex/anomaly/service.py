@@ -21,9 +21,8 @@ from uuid import UUID
 import numpy as np
 
 from convex.anomaly import store
-from convex.anomaly.model import LEARNING, Detector, Explanation, Score
+from convex.anomaly.model import LEARNING, Explanation, Score
 from convex.anomaly.novelty import Novelty, update_many
-from convex.anomaly.registry import METHODS, build, revive
 from convex.db import Connection
 from convex.metrics.model import FloatArray, IntArray
 
@@ -54,7 +53,7 @@ class Scored:
 
 @dataclass(slots=True)
 class _Kept:
-    detector: Detector
+    detector: Novelty
     transaction: int | None  # in which it learnt last; None once that is known to be committed
     unsaved: int = 0
 
@@ -64,7 +63,7 @@ class Detectors:
 
     def __init__(self, capacity: int = 20_000) -> None:
         self._capacity = capacity
-        self._kept: OrderedDict[tuple[int, str], _Kept] = OrderedDict()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -74,29 +73,24 @@ class Detectors:
         connection: Connection,
         workspace_id: UUID,
         series: Sequence[SeriesPoints],
-        *,
-        method: str = Novelty.method,
     ) -> dict[int, Scored]:
         """Score new points, by series, in the caller's transaction, which has stored them already
         and holds the locks on their series. Snapshots are saved in it from time to time.
         """
-        if method not in METHODS:
-            raise ValueError(f"no detector is called {method!r}")
         doubtful = {
             kept.transaction
             for one in series
-            if (kept := self._kept.get((one.series_id, method))) is not None
-            and kept.transaction is not None
+            if (kept := self._kept.get(one.series_id)) is not None and kept.transaction is not None
         }
         now, committed = await store.begin(connection, sorted(doubtful))
         work = [one for one in series if len(one.timestamps)]
-        folds = await self._prepare(connection, workspace_id, work, method, now, committed)
+        folds = await self._prepare(connection, workspace_id, work, now, committed)
         updates = sum(len(timestamps) for _, timestamps, _ in folds.values())
         if updates > _OFF_THE_LOOP:
             found = await asyncio.to_thread(_fold, work, folds)
         else:
             found = _fold(work, folds)
-        await self._remember(connection, workspace_id, folds, method, now)
+        await self._remember(connection, workspace_id, folds, now)
         return found
 
     async def _prepare(
@@ -104,7 +98,6 @@ class Detectors:
         connection: Connection,
         workspace_id: UUID,
         series: Sequence[SeriesPoints],
-        method: str,
         now: int,
         committed: set[int],
     ) -> dict[int, _Fold]:
@@ -112,7 +105,7 @@ class Detectors:
         folds: dict[int, _Fold] = {}
         missing: list[SeriesPoints] = []
         for one in series:
-            kept = self._kept.get((one.series_id, method))
+            kept = self._kept.get(one.series_id)
             if kept is not None and (
                 kept.transaction is None or kept.transaction == now or kept.transaction in committed
             ):
@@ -120,10 +113,10 @@ class Detectors:
                 if kept.detector.reaches == one.newest_before:
                     folds[one.series_id] = (kept.detector, one.timestamps, one.values)
                     continue
-            self._kept.pop((one.series_id, method), None)
+            self._kept.pop(one.series_id, None)
             missing.append(one)
         if missing:
-            folds |= await self._rebuild(connection, workspace_id, missing, method)
+            folds |= await self._rebuild(connection, workspace_id, missing)
         return folds
 
     async def _rebuild(
@@ -131,13 +124,12 @@ class Detectors:
         connection: Connection,
         workspace_id: UUID,
         series: Sequence[SeriesPoints],
-        method: str,
     ) -> dict[int, _Fold]:
         ids = [one.series_id for one in series]
-        origins = await store.load_origins(connection, workspace_id, ids, method)
-        detectors: dict[int, Detector] = {}
+        origins = await store.load_origins(connection, workspace_id, ids, Novelty.method)
+        detectors: dict[int, Novelty] = {}
         for origin in origins:
-            detectors[origin.series_id] = _from_origin(origin, method)
+            detectors[origin.series_id] = _from_origin(origin)
         known = [one for one in series if one.series_id in detectors]
         if not known:
             return {}
@@ -158,39 +150,38 @@ class Detectors:
         connection: Connection,
         workspace_id: UUID,
         folds: dict[int, _Fold],
-        method: str,
         now: int,
     ) -> None:
         due: list[store.Snapshot] = []
         for series_id, (detector, timestamps, _) in folds.items():
-            key = (series_id, method)
-            kept = self._kept.get(key)
+            kept = self._kept.get(series_id)
             if kept is None or kept.detector is not detector:
-                kept = self._kept[key] = _Kept(detector, now)
+                kept = self._kept[series_id] = _Kept(detector, now)
             kept.transaction = now
             kept.unsaved += len(timestamps)
-            self._kept.move_to_end(key)
+            self._kept.move_to_end(series_id)
             reaches = detector.reaches
             if kept.unsaved >= SAVE_EVERY and reaches is not None:
                 kept.unsaved = 0
                 due.append(store.Snapshot(series_id, reaches, detector.dump()))
         if due:
-            version = METHODS[method].format
-            await store.save_snapshots(connection, workspace_id, method, version, due)
+            await store.save_snapshots(
+                connection, workspace_id, Novelty.method, Novelty.format, due
+            )
         while len(self._kept) > self._capacity:
             self._kept.popitem(last=False)
 
 
-_Fold = tuple[Detector, IntArray, FloatArray]
+_Fold = tuple[Novelty, IntArray, FloatArray]
 
 
-def _from_origin(origin: store.Origin, method: str) -> Detector:
-    if origin.state is not None and origin.format == METHODS[method].format:
-        return revive(method, origin.state, origin.zone)
-    return build(method, origin.zone, counter=origin.counter)
+def _from_origin(origin: store.Origin) -> Novelty:
+    if origin.state is not None and origin.format == Novelty.format:
+        return Novelty.load(origin.state, origin.zone)
+    return Novelty(origin.zone, counter=origin.counter)
 
 
-def _reach(detector: Detector) -> int:
+def _reach(detector: Novelty) -> int:
     return _NEVER if detector.reaches is None else detector.reaches
 
 
@@ -227,7 +218,7 @@ def _fold(series: Sequence[SeriesPoints], folds: dict[int, _Fold]) -> dict[int, 
 
 
 def _fold_one(
-    one: SeriesPoints, detector: Detector, timestamps: IntArray, values: FloatArray
+    one: SeriesPoints, detector: Novelty, timestamps: IntArray, values: FloatArray
 ) -> Scored:
     asked = {instant: position for position, instant in enumerate(one.timestamps.tolist())}
     scored = Scored([LEARNING] * len(asked))
