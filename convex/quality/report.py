@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 _ASSETS = Path(__file__).with_name("assets")
@@ -92,14 +92,23 @@ def localise(text: str, depth: int) -> str:
     return text
 
 
-def write_index(target: Path, workspaces: Iterable[tuple[str, str, str]]) -> Path:
-    """The page above the sites of the workspaces: (folder, name, outcome) each."""
+def write_index(target: Path, workspaces: Sequence[tuple[str, str, str]]) -> Path:
+    """The page above the sites of the workspaces: (folder, name, outcome) each.
+
+    It names a workspace only where there is no other that must not hear of it: the pages are files,
+    found by whoever knows the id in their path, which members are told with each run.
+    """
     rows = "\n".join(
         f'<li class="list-group-item d-flex justify-content-between">'
         f'<a href="{html.escape(folder)}/index.html">{html.escape(name)}</a>'
         f"<span>{html.escape(outcome)}</span></li>"
         for folder, name, outcome in workspaces
     )
+    if len(workspaces) != 1:
+        rows = (
+            '<li class="list-group-item">The reports of a workspace are linked from its own list of'
+            " quality runs.</li>"
+        )
     shutil.copytree(_ASSETS, target / "assets", dirs_exist_ok=True)
     page = target / "index.html"
     draft = page.with_name(".index.html")

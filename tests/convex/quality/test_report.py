@@ -57,9 +57,15 @@ def test_every_asset_that_a_page_may_ask_for_is_there(tmp_path: Path) -> None:
     assert {path.name for path in fonts.iterdir()} >= {"fa-solid-900.woff2", "fa-regular-400.woff2"}
 
 
-def test_the_index_names_each_workspace_safely(tmp_path: Path) -> None:
+def test_the_index_names_a_workspace_safely(tmp_path: Path) -> None:
     page = write_index(tmp_path, [("1", "<b>Shop</b>", "points passed")])
-    assert "&lt;b&gt;Shop&lt;/b&gt;" in page.read_text()
+    assert '<a href="1/index.html">&lt;b&gt;Shop&lt;/b&gt;</a>' in page.read_text()
+
+
+def test_the_index_tells_no_workspace_of_another(tmp_path: Path) -> None:
+    text = write_index(tmp_path, [("1", "Shop", "passed"), ("2", "Mill", "failed")]).read_text()
+    assert "Shop" not in text
+    assert "Mill" not in text
 
 
 @pytest.mark.browser
@@ -67,9 +73,7 @@ def test_the_index_names_each_workspace_safely(tmp_path: Path) -> None:
 async def test_a_page_looks_right_without_the_internet(tmp_path: Path) -> None:
     from playwright.async_api import async_playwright
 
-    page_path = await asyncio.to_thread(
-        write_index, tmp_path, [("1", "Shop", "points passed"), ("2", "Mill", "points failed")]
-    )
+    page_path = await asyncio.to_thread(write_index, tmp_path, [("1", "Shop", "points passed")])
     asked: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
