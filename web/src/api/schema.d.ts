@@ -1503,7 +1503,7 @@ export interface components {
              * Enabled
              * @default true
              */
-            enabled: boolean;
+            enabled?: boolean;
         };
         /**
          * ChannelShape
@@ -1824,12 +1824,12 @@ export interface components {
              * @default custom
              * @enum {string}
              */
-            kind: "brand_positioning" | "funnel_design" | "seo_patterns" | "competitor_model" | "offer_architecture" | "custom";
+            kind?: "brand_positioning" | "funnel_design" | "seo_patterns" | "competitor_model" | "offer_architecture" | "custom";
             /**
              * Description
              * @default
              */
-            description: string;
+            description?: string;
             /** Tags */
             tags?: string[];
         };
@@ -2091,7 +2091,7 @@ export interface components {
              * @default viewer
              * @enum {string}
              */
-            role: "viewer" | "editor" | "owner";
+            role?: "viewer" | "editor" | "owner";
             /** Password */
             password?: string | null;
         };
@@ -2185,13 +2185,13 @@ export interface components {
              * Unit
              * @default
              */
-            unit: string;
+            unit?: string;
             /**
              * Category
              * @default performance
              * @enum {string}
              */
-            category: "performance" | "availability" | "security" | "scalability" | "cost";
+            category?: "performance" | "availability" | "security" | "scalability" | "cost";
             /** Target */
             target?: number | null;
             /** Limit */
@@ -2200,23 +2200,23 @@ export interface components {
              * Weight
              * @default 1
              */
-            weight: number;
+            weight?: number;
             /**
              * Default Aggregate
              * @default mean
              * @enum {string}
              */
-            default_aggregate: "last" | "mean" | "min" | "max" | "sum" | "count" | "p50" | "p95";
+            default_aggregate?: "last" | "mean" | "min" | "max" | "sum" | "count" | "p50" | "p95";
             /**
              * Description
              * @default
              */
-            description: string;
+            description?: string;
             /**
              * Is Counter
              * @default false
              */
-            is_counter: boolean;
+            is_counter?: boolean;
         };
         /**
          * MetricShape
@@ -3691,7 +3691,7 @@ export interface components {
              * Errors
              * @default null
              */
-            errors: components["schemas"]["ProblemError"][] | null;
+            errors?: components["schemas"]["ProblemError"][] | null;
         };
         /**
          * PointNew
@@ -4111,6 +4111,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -4454,6 +4455,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -4785,6 +4787,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -4952,6 +4955,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -5048,6 +5052,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -5080,6 +5085,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -5142,6 +5148,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];

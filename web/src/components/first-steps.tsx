@@ -1,8 +1,10 @@
 import { Check, Copy, KeyRound } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "@/api/problem";
+import type { Framework } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { useMakeIngestKey } from "@/data/keys";
+import { FrameworkForm } from "./framework-form";
 import { Button } from "./ui/button";
 import { Segmented } from "./ui/segmented";
 import { say } from "./ui/toast";
@@ -11,18 +13,40 @@ type Way = "curl" | "python";
 
 const PLACE = "YOUR_API_KEY";
 
+interface FirstStepsProps {
+  /** The one to send points for, once there is one. */
+  framework: Framework | undefined;
+}
+
 /** From an empty workspace to the first point on the screen. */
-export function FirstSteps() {
+export function FirstSteps({ framework }: FirstStepsProps) {
+  const may = useMay("editor");
+  if (framework !== undefined) return <FirstPoint slug={framework.slug} name={framework.name} />;
+  return (
+    <div className="px-4 py-6 sm:px-6">
+      <h3 className="text-lg font-semibold">What do you want to watch?</h3>
+      <p className="mt-1 mb-4 max-w-prose text-pretty text-muted">
+        A framework is anything you measure. Its metrics appear by themselves with their first points.
+      </p>
+      {may ? (
+        <FrameworkForm />
+      ) : (
+        <p>Nothing is watched yet. An editor or owner can create the first framework.</p>
+      )}
+    </div>
+  );
+}
+
+function FirstPoint({ slug, name }: { slug: string; name: string }) {
   const [way, setWay] = useState<Way>("curl");
   const make = useMakeIngestKey();
   const may = useMay("owner");
-  const text = snippets[way](location.origin, make.data?.key ?? PLACE);
+  const text = snippets[way]({ origin: location.origin, key: make.data?.key ?? PLACE, slug });
   return (
     <div className="px-4 py-6 sm:px-6">
-      <h3 className="text-lg font-semibold">Push your first point</h3>
+      <h3 className="text-lg font-semibold">Push the first point of {name}</h3>
       <p className="mt-1 max-w-prose text-pretty text-muted">
-        A framework is anything you measure: a funnel, a service, an airport. It appears here by itself with
-        its first point.
+        Any program that can send JSON will do. Here is one point, ready to run.
       </p>
       <div className="mt-4 flex flex-wrap items-center gap-2">
         <Segmented
@@ -88,15 +112,22 @@ function Snippet({ text }: { text: string }) {
   );
 }
 
-const snippets: Record<Way, (origin: string, key: string) => string> = {
-  curl: (origin, key) => `curl ${origin}/api/v1/points \\
+interface Details {
+  origin: string;
+  key: string;
+  slug: string;
+}
+
+const snippets: Record<Way, (details: Details) => string> = {
+  curl: ({ origin, key, slug }) => `curl ${origin}/api/v1/points \\
   -H "Authorization: Bearer ${key}" \\
   -H "Content-Type: application/json" \\
-  -d '{"points": [{"framework": "shop", "metric": "checkout_rate", "timestamp": "'$(date -u +%FT%TZ)'", "value": 0.42}]}'`,
-  python: (origin, key) => `import datetime, json, urllib.request
+  -d '{"points": [{"framework": "${slug}", "metric": "checkout_rate",
+       "timestamp": "'$(date -u +%FT%TZ)'", "value": 0.42}]}'`,
+  python: ({ origin, key, slug }) => `import datetime, json, urllib.request
 
 point = {
-    "framework": "shop",
+    "framework": "${slug}",
     "metric": "checkout_rate",
     "timestamp": datetime.datetime.now(datetime.timezone.utc).isoformat(),
     "value": 0.42,

@@ -1,7 +1,7 @@
 /** Frameworks, their metrics and series, and the points of a series. */
-import { queryOptions, useQuery } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "@/api/client";
-import type { Page } from "@/api/types";
+import type { Framework, Page } from "@/api/types";
 
 export const FRAMEWORKS = "frameworks";
 
@@ -10,8 +10,8 @@ export function useFrameworks() {
     queryKey: [FRAMEWORKS],
     queryFn: ({ signal }) =>
       allPages((query) => unwrap(api.GET("/api/v1/frameworks", { params: { query }, signal }))),
-    // An empty workspace waits for its first point, which is no live event.
-    refetchInterval: ({ state }) => (state.data?.length === 0 ? 3_000 : false),
+    // A workspace without points waits for its first point, which is no live event.
+    refetchInterval: ({ state }) => (state.data !== undefined && isEmpty(state.data) ? 4_000 : false),
   });
 }
 
@@ -21,6 +21,30 @@ export function useFramework(id: string) {
     queryFn: ({ signal }) =>
       unwrap(api.GET("/api/v1/frameworks/{framework}", { params: { path: { framework: id } }, signal })),
   });
+}
+
+export function useCreateFramework() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (name: string) =>
+      unwrap(api.POST("/api/v1/frameworks", { body: { name, slug: slugOf(name), kind: "custom" } })),
+    onSuccess: () => client.invalidateQueries({ queryKey: [FRAMEWORKS] }),
+  });
+}
+
+/** "São Paulo (GRU)" → "sao-paulo-gru": what points name the framework by. */
+export function slugOf(name: string): string {
+  const plain = name.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+  return plain
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+/, "")
+    .slice(0, 60)
+    .replace(/-+$/, "");
+}
+
+/** Whether nothing at all has been measured yet. */
+export function isEmpty(frameworks: readonly Framework[]): boolean {
+  return frameworks.every(({ series }) => series === 0);
 }
 
 export function useMetrics(framework: string) {

@@ -8,7 +8,11 @@ export const queries = new QueryClient({
       staleTime: 30_000,
       retry: (failures, error) => failures < 3 && worthRetrying(error),
       refetchOnWindowFocus: false,
+      networkMode: "always",
     },
+    // Without a network an action fails at once and is taken back: kept for later, it would show
+    // as done what nobody else knows of.
+    mutations: { networkMode: "always" },
   },
 });
 

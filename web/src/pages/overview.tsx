@@ -1,18 +1,23 @@
 import clsx from "clsx";
-import { BellOff, ChevronRight } from "lucide-react";
+import { BellOff, ChevronRight, Plus } from "lucide-react";
+import { useState } from "react";
 import { Link } from "react-router";
 import type { Framework, Severity } from "@/api/types";
+import { useMay } from "@/app/identity";
 import { PageTitle } from "@/app/slots";
 import { SeverityCount, SeverityIcon, Tag } from "@/components/badges";
+import { FrameworkForm } from "@/components/framework-form";
 import { FirstSteps } from "@/components/first-steps";
 import { MainMetric } from "@/components/main-metric";
 import { Empty, Failure } from "@/components/states";
 import { Ago } from "@/components/time";
 import { TriggerActions } from "@/components/trigger-actions";
 import { TriggerSummary } from "@/components/trigger-summary";
+import { Button } from "@/components/ui/button";
 import { Card, CardHeader } from "@/components/ui/card";
+import { Dialog } from "@/components/ui/dialog";
 import { Skeleton, SkeletonRows } from "@/components/ui/skeleton";
-import { useFrameworks } from "@/data/frameworks";
+import { isEmpty, useFrameworks } from "@/data/frameworks";
 import { OPEN, useTriggers } from "@/data/triggers";
 import { count, plural } from "@/format/number";
 import { byUrgency, SEVERITIES, title } from "@/format/words";
@@ -21,20 +26,32 @@ export default function OverviewPage() {
   const frameworks = useFrameworks();
   const open = useTriggers(OPEN);
   const triggers = open.data?.pages.flatMap(({ items }) => items).sort(byUrgency);
+  const may = useMay("editor");
+  const [adding, setAdding] = useState(false);
   return (
     <TriggerActions>
+      <Dialog title="New framework" open={adding} onClose={() => setAdding(false)}>
+        <FrameworkForm onDone={() => setAdding(false)} />
+      </Dialog>
       <PageTitle waiting={sum(frameworks.data, ({ firing }) => firing)}>Overview</PageTitle>
       <div className="flex flex-col gap-5">
         <Figures frameworks={frameworks.data} />
         <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
           <Card className="@container">
-            <CardHeader title="Frameworks" hint="What is wrong comes first" />
+            <CardHeader title="Frameworks" hint="What is wrong comes first">
+              {may && frameworks.data !== undefined && frameworks.data.length > 0 && (
+                <Button size="sm" onClick={() => setAdding(true)}>
+                  <Plus size={13} aria-hidden />
+                  New
+                </Button>
+              )}
+            </CardHeader>
             {frameworks.isPending ? (
               <SkeletonRows rows={4} className="h-14" />
             ) : frameworks.isError ? (
               <Failure error={frameworks.error} retry={() => void frameworks.refetch()} />
-            ) : frameworks.data.length === 0 ? (
-              <FirstSteps />
+            ) : isEmpty(frameworks.data) ? (
+              <FirstSteps framework={frameworks.data[0]} />
             ) : (
               <ul>
                 {frameworks.data.toSorted(byTrouble).map((framework) => (
