@@ -57,17 +57,16 @@ def run(*, once: bool = False) -> int:
     """
     try:
         asyncio.run(_main(once))
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except asyncio.CancelledError:
         return _INTERRUPTED if once else 0
     return 0
 
 
 async def _main(once: bool) -> None:
     stages = Stages()
-    for signal in (Signals.SIGTERM, Signals.SIGHUP):
-        main = asyncio.current_task()
-        assert main is not None
-        asyncio.get_running_loop().add_signal_handler(signal, main.cancel)
+    stop = _Stop()
+    for signal in (Signals.SIGINT, Signals.SIGTERM, Signals.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(signal, stop.ask)
     home = load_settings().home
     home.mkdir(parents=True, exist_ok=True)
     message = f"Convex is running on {home} already; stop it with `convex down`."
@@ -88,6 +87,22 @@ async def _main(once: bool) -> None:
                 summary = await demo.show(stay=not once)
     if summary is not None:
         print(json.dumps(summary), flush=True)
+
+
+class _Stop:
+    """Ends the run when asked; asked again, at once: its processes end with their parent."""
+
+    def __init__(self) -> None:
+        self._main = asyncio.current_task()
+        self._asked = False
+
+    def ask(self) -> None:
+        """Cancel the task that made this."""
+        if self._asked:
+            os._exit(_INTERRUPTED)
+        self._asked = True
+        assert self._main is not None
+        self._main.cancel()
 
 
 @contextmanager
