@@ -63,11 +63,10 @@ class Codebook:
         """Rows of `Windows` as the points that codebooks are searched for; scales that are not full
         yet are at the origin.
         """
-        query = np.zeros((2, len(SCALES), 1), np.float32)
-        for scale, (mean, deviation) in enumerate(rows):
-            query[0, scale, 0] = mean
-            query[1, scale, 0] = 2.0 * deviation
-        return query
+        missing = [0.0] * (len(SCALES) - len(rows))
+        means = [row[0] for row in rows] + missing
+        deviations = [2.0 * row[1] for row in rows] + missing
+        return np.array(means + deviations, np.float32).reshape(2, len(SCALES), 1)
 
     def distances(self, query: NDArray[np.float32]) -> Distances:
         """L1 distance from the query to every row: scales × capacity, inf where there is no row."""
@@ -179,8 +178,9 @@ def distances_of_many(
         together = max(1, _IN_CACHE // capacity)
         for start in range(0, len(places), together):
             some = places[start : start + together]
-            apart = np.array([books[at]._rows for at in some])
-            apart -= np.array([queries[at] for at in some])
+            shape = (len(some), 2, len(SCALES), -1)
+            apart = np.concatenate([books[at]._rows for at in some]).reshape(shape)
+            apart -= np.concatenate([queries[at] for at in some]).reshape(shape)
             np.abs(apart, out=apart)
             sums = apart[:, 0]
             sums += apart[:, 1]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 EDGES: Final = (1.5, 2.5, 5.0, 12.5)
-PRIOR: Final = (0.3, 0.4, 0.55, 0.7, 0.85)
+PRIOR: Final = (0.3, 0.4, 0.7, 0.8, 0.9)
 PRIOR_WEIGHT: Final = 10.0
 HIGHEST: Final = 95
 

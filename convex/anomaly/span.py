@@ -26,6 +26,15 @@ def _quantile(ends: list[float], position: float) -> float:
     return ends[at] * (1.0 - part) + ends[at + 1] * part
 
 
+def _keep(ends: list[float], one: float) -> None:
+    """Let it in if it is among the ends."""
+    if len(ends) < _KEPT:
+        insort(ends, one)
+    elif one < ends[-1]:
+        insort(ends, one)
+        del ends[-1]
+
+
 class Span:
     """The ends of this generation of points, and of this and the one before together."""
 
@@ -42,16 +51,10 @@ class Span:
 
     def push(self, value: float) -> float:
         """The span with this value included; 0 as long as all values are the same."""
-        for all_ends, ends, one in (
-            (self._high, self._high_now, -value),
-            (self._low, self._low_now, value),
-        ):
-            if len(all_ends) < _KEPT or one < all_ends[-1]:
-                insort(all_ends, one)
-                del all_ends[_KEPT:]
-            if len(ends) < _KEPT or one < ends[-1]:
-                insort(ends, one)
-                del ends[_KEPT:]
+        _keep(self._high, -value)
+        _keep(self._low, value)
+        _keep(self._high_now, -value)
+        _keep(self._low_now, value)
         self._points += 1
         self._in_generation += 1
         position = TAIL * (self._points - 1)

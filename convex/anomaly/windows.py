@@ -10,27 +10,26 @@ from __future__ import annotations
 
 import math
 import struct
+from array import array
 from typing import Final
 
 SCALES: Final = (1, 4, 16, 64)
-_LEVELS: Final = 6  # 1, 2, 4 … 32, from which 64 is made
-_RING: Final = sum(1 << level for level in range(_LEVELS))
-_LAYOUT: Final = struct.Struct(f"<q{2 * _RING}d")
+_LONGEST: Final = 64
+_RING: Final = _LONGEST - 1  # rings of 1, 2, 4 … 32 entries behind each other
+_COUNT: Final = struct.Struct("<q")
 
 Rows = list[tuple[float, float]]
 
 
 class Windows:
-    """The rings that the next window is made from."""
-
-    SIZE: Final = _LAYOUT.size
+    """The rings that the next window is made from: that of length L begins at L − 1."""
 
     __slots__ = ("_count", "_spreads", "_sums")
 
     def __init__(self) -> None:
         self._count = 0
-        self._sums = [[0.0] * (1 << level) for level in range(_LEVELS)]
-        self._spreads = [[0.0] * (1 << level) for level in range(_LEVELS)]
+        self._sums = array("d", bytes(8 * _RING))
+        self._spreads = array("d", bytes(8 * _RING))
 
     @property
     def count(self) -> int:
@@ -41,32 +40,31 @@ class Windows:
         """Mean and standard deviation of each scale that is full, shortest first."""
         index = self._count
         self._count = index + 1
+        sums, spreads = self._sums, self._spreads
         rows: Rows = [(value, 0.0)]
         total, spread, length = value, 0.0, 1
-        for sums, spreads in zip(self._sums, self._spreads, strict=True):
-            slot = index & (length - 1)
+        while length < _LONGEST:
+            slot = length - 1 + (index & (length - 1))
             before, before_spread = sums[slot], spreads[slot]
             sums[slot], spreads[slot] = total, spread
-            if index < 2 * length - 1:
+            length += length
+            if index < length - 1:
                 break
             difference = total - before
-            spread = spread + before_spread + difference * difference / (2 * length)
+            spread = spread + before_spread + difference * difference / length
             total += before
-            length *= 2
-            if length in (4, 16, 64):
+            if length in SCALES:
                 rows.append((total / length, math.sqrt(spread / length)))
         return rows
 
     def dump(self) -> bytes:
-        flat = [value for ring in (*self._sums, *self._spreads) for value in ring]
-        return _LAYOUT.pack(self._count, *flat)
+        return _COUNT.pack(self._count) + self._sums.tobytes() + self._spreads.tobytes()
 
     def restore(self, data: bytes, offset: int) -> int:
         """Take over what `dump` wrote at `offset`; returns where it ended."""
-        self._count, *flat = _LAYOUT.unpack_from(data, offset)
-        at = 0
-        for rings in (self._sums, self._spreads):
-            for level in range(_LEVELS):
-                rings[level] = flat[at : at + (1 << level)]
-                at += 1 << level
-        return offset + _LAYOUT.size
+        (self._count,) = _COUNT.unpack_from(data, offset)
+        middle = offset + _COUNT.size + 8 * _RING
+        end = middle + 8 * _RING
+        self._sums = array("d", data[offset + _COUNT.size : middle])
+        self._spreads = array("d", data[middle:end])
+        return end
