@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
 from api.dependencies import Person, Viewer, Writing, tell_limit
 from api.replies import no_content, reply
@@ -12,7 +10,7 @@ from api.resources import resources_of
 from api.routes import new_router
 from api.schemas import auth as schema
 from convex.db import Identity, Role
-from convex.errors import NotAuthenticated, NotFound
+from convex.errors import InvalidInput, NotAuthenticated, NotFound
 from convex.workspaces import service, store
 from convex.workspaces.passwords import hash_password, verify_password
 from convex.workspaces.tokens import digest
@@ -24,34 +22,46 @@ _ATTEMPTS, _ATTEMPTS_SECONDS = 20, 300
 _INVALID_REFRESH = "The refresh token is not valid any more; sign in again."
 
 
-async def _throttled(request: Request) -> None:
-    """Attempts per address, before a password costs the server anything."""
-    resources = resources_of(request)
-    host = request.client.host if request.client else "unknown"
-    window = await resources.limiter.hit(
-        f"sign-in:{host}", _ATTEMPTS * 5, _ATTEMPTS_SECONDS, resources.now()
-    )
-    tell_limit(request, window, _ATTEMPTS_SECONDS)
+class _Attempts:
+    """Guesses at a password, counted before it costs the server anything."""
 
+    def __init__(self, request: Request, email: str) -> None:
+        host = request.client.host if request.client else "unknown"
+        self._request = request
+        self._now = resources_of(request).now()
+        self._limits = {
+            f"sign-in:{email.lower()}": _ATTEMPTS,
+            f"sign-in-from:{host}": _ATTEMPTS * 5,
+        }
 
-Throttled = Annotated[None, Depends(_throttled)]
+    async def count(self) -> None:
+        """Raises `TooManyRequests`."""
+        limiter = resources_of(self._request).limiter
+        for name, limit in self._limits.items():
+            window = await limiter.hit(name, limit, _ATTEMPTS_SECONDS, self._now)
+            tell_limit(self._request, window, _ATTEMPTS_SECONDS)
+
+    async def forgive(self) -> None:
+        """It was right: people behind one address must not lock each other out."""
+        limiter = resources_of(self._request).limiter
+        for name in self._limits:
+            await limiter.forgive(name, _ATTEMPTS_SECONDS, self._now)
 
 
 @router.post("/auth/sign-in", response_model=schema.SessionShape, summary="Sign in")
-async def sign_in(request: Request, body: schema.SignIn, _: Throttled) -> Response:
+async def sign_in(request: Request, body: schema.SignIn) -> Response:
     """An access token for one hour and a refresh token, for an e-mail and a password.
 
-    Twenty attempts in five minutes are allowed for one address (429 after that). A wrong password
-    and an unknown address are answered alike, in the same time.
+    Twenty wrong passwords in five minutes are allowed for one e-mail address (429 after that). A
+    wrong password and an unknown address are answered alike, in the same time.
     """
     resources = resources_of(request)
-    window = await resources.limiter.hit(
-        f"sign-in:{body.email.lower()}", _ATTEMPTS, _ATTEMPTS_SECONDS, resources.now()
-    )
-    tell_limit(request, window, _ATTEMPTS_SECONDS)
+    attempts = _Attempts(request, body.email)
+    await attempts.count()
     async with resources.database.read(_NOBODY) as connection:
         account = await store.find_account(connection, body.email)
     account = await service.check_password(account, body.password)
+    await attempts.forgive()
     async with resources.database.read(_NOBODY) as connection:
         places = await store.memberships(connection, account.user.id)
     place = service.choose_workspace(places, body.workspace)
@@ -69,7 +79,7 @@ async def sign_in(request: Request, body: schema.SignIn, _: Throttled) -> Respon
 
 
 @router.post("/auth/refresh", response_model=schema.SessionShape, summary="Renew the tokens")
-async def refresh(request: Request, body: schema.RefreshTokenBody, _: Throttled) -> Response:
+async def refresh(request: Request, body: schema.RefreshTokenBody) -> Response:
     """New tokens for a refresh token, which is good once.
 
     One that was used already ends the whole session (401): either it was stolen, or its thief has
@@ -99,7 +109,7 @@ async def refresh(request: Request, body: schema.RefreshTokenBody, _: Throttled)
 
 
 @router.post("/auth/sign-out", status_code=204, summary="Sign out")
-async def sign_out(request: Request, body: schema.RefreshTokenBody, _: Throttled) -> Response:
+async def sign_out(request: Request, body: schema.RefreshTokenBody) -> Response:
     """End the session of this refresh token, its access token too. An unknown token is fine."""
     resources = resources_of(request)
     async with resources.database.read(_NOBODY) as connection:
@@ -154,7 +164,7 @@ async def change_me(
 
 @router.post("/me/password", status_code=204, summary="Change my password")
 async def change_password(
-    request: Request, body: schema.PasswordChange, caller: Person, _: Throttled
+    request: Request, body: schema.PasswordChange, caller: Person
 ) -> Response:
     """A new password, for who knows the current one. Every other session here ends."""
     resources = resources_of(request)
@@ -163,8 +173,11 @@ async def change_password(
     async with resources.database.read(caller.identity) as connection:
         user = await store.get_user(connection, caller.user_id)
         account = None if user is None else await store.find_account(connection, user.email)
+    attempts = _Attempts(request, "" if user is None else user.email)
+    await attempts.count()
     if account is None or not await verify_password(account.password_hash, body.current_password):
-        raise NotAuthenticated("The current password is wrong.")
+        raise InvalidInput("The current password is wrong.", field="current_password")
+    await attempts.forgive()
     hashed = await hash_password(body.new_password)
     async with resources.database.transaction(caller.identity) as connection:
         await store.set_password(connection, caller.user_id, hashed)

@@ -28,10 +28,7 @@ class RateLimiter:
 
     async def hit(self, name: str, limit: int, seconds: int, now: datetime) -> Window | None:
         """Count one; None when it could not be counted. Windows are aligned to the epoch."""
-        at = int(now.timestamp())
-        number = at // seconds
-        reset = (number + 1) * seconds - at
-        key = f"limit:{name}:{seconds}:{number}"
+        key, reset = _window(name, seconds, now)
 
         async def count(redis: Redis) -> int:
             async with redis.pipeline(transaction=False) as pipeline:
@@ -44,3 +41,14 @@ class RateLimiter:
         if used is None:
             return None
         return Window(limit, max(0, limit - used), reset, used > limit)
+
+    async def forgive(self, name: str, seconds: int, now: datetime) -> None:
+        """Take one back, such as an attempt that turned out to be right."""
+        key, _ = _window(name, seconds, now)
+        await self._server.ask(lambda redis: redis.decr(key))
+
+
+def _window(name: str, seconds: int, now: datetime) -> tuple[str, int]:
+    at = int(now.timestamp())
+    number = at // seconds
+    return f"limit:{name}:{seconds}:{number}", (number + 1) * seconds - at

@@ -117,6 +117,15 @@ async def test_a_limit_counts_down_and_starts_afresh(server: CacheServer) -> Non
     assert (later.remaining, later.reset) == (1, 3600)
 
 
+async def test_what_is_forgiven_is_not_counted(server: CacheServer) -> None:
+    limiter, name, now = RateLimiter(server), uuid4().hex, datetime(2026, 1, 31, tzinfo=UTC)
+    for _ in range(5):
+        window = await limiter.hit(name, 1, 60, now)
+        assert window is not None
+        assert not window.exceeded
+        await limiter.forgive(name, 60, now)
+
+
 async def test_a_lost_server_costs_no_answer_and_comes_back(
     tmp_path: Path, workspace: UUID
 ) -> None:
