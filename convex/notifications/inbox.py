@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -17,6 +17,7 @@ from convex.errors import NotFound
 from convex.notifications.channels.message import Part, parts_of, say
 from convex.notifications.model import Kind
 from convex.notifications.snapshot import instant
+from convex.notifications.store import Query
 
 _APPEND = """
 SELECT convex.append_live_events(
@@ -91,24 +92,36 @@ def describe(entry: Entry) -> dict[str, Any]:
     }
 
 
-async def append_events(connection: Connection, entries: Iterable[Entry]) -> dict[UUID, int]:
-    """Live events for their recipients; the newest cursor by workspace. Call it last."""
+def event_queries(entries: Iterable[Entry]) -> dict[UUID, Query]:
+    """What appends live events for their recipients, by workspace; each answers with a cursor.
+
+    To be asked last, and in this order, so that two flows cannot lock crosswise.
+    """
     by_workspace: dict[UUID, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_workspace[entry.workspace_id].append(entry)
-    cursors: dict[UUID, int] = {}
-    for workspace_id in sorted(by_workspace):  # one order, so that two flows cannot lock crosswise
-        several = by_workspace[workspace_id]
-        cursor = await connection.execute(
+    return {
+        workspace_id: (
             _APPEND,
             {
                 "workspace": workspace_id,
-                "frameworks": [one.framework_id for one in several],
-                "count": len(several),
-                "data": orjson.dumps([describe(one) for one in several]).decode(),
-                "recipients": [one.recipient_id for one in several],
+                "frameworks": [one.framework_id for one in by_workspace[workspace_id]],
+                "count": len(by_workspace[workspace_id]),
+                "data": orjson.dumps(
+                    [describe(one) for one in by_workspace[workspace_id]]
+                ).decode(),
+                "recipients": [one.recipient_id for one in by_workspace[workspace_id]],
             },
         )
+        for workspace_id in sorted(by_workspace)
+    }
+
+
+async def append_events(connection: Connection, entries: Iterable[Entry]) -> dict[UUID, int]:
+    """Live events for their recipients; the newest cursor by workspace. Call it last."""
+    cursors: dict[UUID, int] = {}
+    for workspace_id, (statement, parameters) in event_queries(entries).items():
+        cursor = await connection.execute(cast("Any", statement), parameters)
         row = await cursor.fetchone()
         assert row is not None
         cursors[workspace_id] = row["cursor"]

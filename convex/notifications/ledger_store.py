@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -22,8 +23,8 @@ from convex.notifications.model import (
     State,
     Target,
 )
+from convex.notifications.store import Query
 
-_LONGEST_LOOK_BACK = timedelta(days=1)
 _HISTORY_COLUMNS = """
     n.id, n.workspace_id, n.trigger_id, n.transition_id, coalesce(t.fingerprint, '') AS fingerprint,
     n.kind, n.recipient_id, n.channel_id, n.channel_kind, n.step, n.state, n.reason, n.severity,
@@ -45,9 +46,20 @@ relevant AS (
     WHERE n.trigger_id IN (SELECT episodes.id FROM episodes)
     UNION
     SELECT n.id, n.carried_by FROM convex.alert_notifications AS n
-    WHERE n.workspace_id = ANY (%(workspaces)s) AND n.created_at > %(since)s
-        AND n.state IN ('due', 'delivered', 'failed')
-        AND (n.group_key = ANY (%(groups)s) OR n.workspace_id = ANY (%(capped)s))
+    WHERE n.workspace_id = ANY (%(workspaces)s) AND n.group_key = ANY (%(groups)s)
+        AND n.group_key <> '' AND n.state IN ('due', 'delivered', 'failed')
+        AND n.created_at > %(now)s - (
+            SELECT make_interval(secs => least(86400, greatest(7200, max(group_interval_seconds))))
+            FROM convex.notification_preferences WHERE workspace_id = ANY (%(workspaces)s)
+        )
+    UNION
+    SELECT n.id, n.carried_by FROM convex.alert_notifications AS n
+    WHERE n.state IN ('due', 'delivered', 'failed')
+        AND n.created_at > %(now)s - interval '27 hours'
+        AND n.workspace_id = ANY (ARRAY(
+            SELECT workspace_id FROM convex.notification_preferences
+            WHERE workspace_id = ANY (%(workspaces)s) AND max_per_hour IS NOT NULL
+        ))
 ),
 connected AS (
     SELECT relevant.id FROM relevant
@@ -79,21 +91,22 @@ _INSERT = """
 INSERT INTO convex.alert_notifications (
     id, workspace_id, trigger_id, transition_id, kind, recipient_id, channel_id, channel_kind,
     step, state, reason, explanation, severity, group_key, carried_by, idempotency_key, payload,
-    due_at, delivered_at, attempts
+    due_at, delivered_at, attempts, lease_id, leased_until
 )
 SELECT r.id, r.workspace_id, r.trigger_id, r.transition_id, r.kind, r.recipient_id, r.channel_id,
     r.channel_kind, r.step, r.state, r.reason, r.explanation, r.severity, r.group_key,
-    r.carried_by, r.idempotency_key, p.payload, r.due_at, r.delivered_at, r.attempts
+    r.carried_by, r.idempotency_key, p.payload, r.due_at, r.delivered_at, r.attempts,
+    r.lease_id, r.leased_until
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
     id uuid, workspace_id uuid, trigger_id uuid, transition_id bigint, kind text,
     recipient_id uuid, channel_id uuid, channel_kind text, step smallint, state text, reason text,
     explanation text, severity text, group_key text, carried_by uuid, idempotency_key text,
-    payload_number integer, due_at timestamptz, delivered_at timestamptz, attempts smallint
+    payload_number integer, due_at timestamptz, delivered_at timestamptz, attempts smallint,
+    lease_id uuid, leased_until timestamptz
 )
 INNER JOIN jsonb_array_elements(%(payloads)s::jsonb) WITH ORDINALITY AS p (payload, number)
     ON p.number = r.payload_number
 ON CONFLICT (workspace_id, idempotency_key) DO NOTHING
-RETURNING id
 """
 _LOG_AT_ONCE = """
 INSERT INTO convex.notification_deliveries (
@@ -114,27 +127,22 @@ WHERE n.id = o.id
 """
 
 
-async def load_history(
-    connection: Connection,
-    *,
-    triggers: Iterable[UUID],
-    workspaces: Sequence[UUID],
-    groups: Iterable[str],
-    capped: Iterable[UUID],
-    look_back: timedelta,
-    now: datetime,
-) -> dict[UUID, list[Past]]:
-    """Earlier notifications that bear on planning, by workspace, oldest first."""
-    parameters = {
+def history_query(
+    triggers: Iterable[UUID], workspaces: Sequence[UUID], groups: Iterable[str], now: datetime
+) -> Query:
+    """Asks for earlier notifications that bear on planning, oldest first."""
+    return _HISTORY, {
         "triggers": list(triggers),
         "workspaces": list(workspaces),
         "groups": list(groups),
-        "capped": list(capped),
-        "since": now - min(look_back, _LONGEST_LOOK_BACK),
         "now": now,
     }
+
+
+def read_history(rows: Sequence[DictRow]) -> dict[UUID, list[Past]]:
+    """The answer to `history_query`, by workspace."""
     found: dict[UUID, list[Past]] = defaultdict(list)
-    for row in await _fetch(connection, _HISTORY, parameters):
+    for row in rows:
         found[row["workspace_id"]].append(_past(row))
     return found
 
@@ -148,51 +156,71 @@ async def hold(connection: Connection, rows: Mapping[UUID, int], now: datetime) 
     return bool(found[0]["held"] == len(rows))
 
 
-async def save(
-    connection: Connection, planned: Sequence[Planned], changes: Sequence[Change], now: datetime
-) -> set[UUID]:
-    """Write a plan; the ids that were not there before."""
-    written: set[UUID] = set()
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Whose hands rows are given into when they are written, until when, and how many at most."""
+
+    id: UUID
+    until: datetime
+    free: int
+
+
+def save_queries(
+    planned: Sequence[Planned],
+    changes: Sequence[Change],
+    now: datetime,
+    *,
+    lease: Lease | None = None,
+    leased: Collection[UUID] = (),
+) -> list[Query]:
+    """What writes a plan; rows whose ids are in `leased` are in the hands of `lease` at once."""
+    queries: list[Query] = []
     if planned:
         payloads: dict[int, Mapping[str, Any]] = {id(one.payload): one.payload for one in planned}
         numbers = {payload: number for number, payload in enumerate(payloads, start=1)}
-        at_once = [one for one in planned if one.state is State.DELIVERED]
         # As JSON: PostgreSQL reads it faster than Python writes arrays of texts with quotes.
-        rows = await _fetch(
-            connection,
-            _INSERT,
-            {
-                "rows": orjson.dumps(
-                    [_as_json(one, numbers[id(one.payload)]) for one in planned]
-                ).decode(),
-                "payloads": orjson.dumps(list(payloads.values())).decode(),
-            },
-        )
-        written = {row["id"] for row in rows}
-        told = [one for one in at_once if one.id in written]
-        if told:
-            await connection.execute(
-                _LOG_AT_ONCE,
+        rows = [_as_json(one, numbers[id(one.payload)]) for one in planned]
+        if lease is not None:
+            for one, row in zip(planned, rows, strict=True):
+                if one.id in leased:
+                    row |= {"lease_id": lease.id, "leased_until": lease.until, "attempts": 1}
+        queries.append(
+            (
+                _INSERT,
                 {
-                    "now": now,
-                    "workspace_id": [one.workspace_id for one in told],
-                    "id": [one.id for one in told],
+                    "rows": orjson.dumps(rows).decode(),
+                    "payloads": orjson.dumps(list(payloads.values())).decode(),
                 },
             )
-    if changes:
-        await connection.execute(
-            _CHANGE,
-            {
-                "now": now,
-                "id": [one.id for one in changes],
-                "state": [one.state.value for one in changes],
-                "reason": [one.reason.value for one in changes],
-                "explanation": [one.explanation for one in changes],
-                "due_at": [one.due_at for one in changes],
-                "carried_by": [one.carried_by for one in changes],
-            },
         )
-    return written
+        told = [one for one in planned if one.state is State.DELIVERED]
+        if told:
+            queries.append(
+                (
+                    _LOG_AT_ONCE,
+                    {
+                        "now": now,
+                        "workspace_id": [one.workspace_id for one in told],
+                        "id": [one.id for one in told],
+                    },
+                )
+            )
+    if changes:
+        queries.append(
+            (
+                _CHANGE,
+                {
+                    "now": now,
+                    "id": [one.id for one in changes],
+                    "state": [one.state.value for one in changes],
+                    "reason": [one.reason.value for one in changes],
+                    "explanation": [one.explanation for one in changes],
+                    "due_at": [one.due_at for one in changes],
+                    "carried_by": [one.carried_by for one in changes],
+                },
+            )
+        )
+    return queries
 
 
 def _as_json(one: Planned, payload_number: int) -> dict[str, Any]:

@@ -80,7 +80,7 @@ async def plan_reminders(
 ) -> int:
     """Plan what is due again, in the caller's transaction; how many rows were written.
 
-    Two flows that do it at once plan the same rows, which are then written once.
+    Workspaces that another flow plans for now are left to the next time.
     """
     parameters = {"now": now, "limit": limit}
     rows = [
@@ -88,6 +88,8 @@ async def plan_reminders(
         for statement in (_REPEATS, _UNMUTED)
         for row in await (await connection.execute(cast("Any", statement), parameters)).fetchall()
     ]
+    mine = await store.lock_workspaces(connection, {row["workspace_id"] for row in rows})
+    rows = [row for row in rows if row["workspace_id"] in mine]
     if not rows:
         return 0
     triggers = await store.load_triggers(connection, {row["trigger_id"] for row in rows})

@@ -8,7 +8,7 @@ that matters is in PostgreSQL: a shift may die between any two statements, and a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from convex.db import SYSTEM, Database
 from convex.live import ALERT_FLOW_CHANNEL
 from convex.notifications import failover, outbox, reminders, upkeep
 from convex.notifications.deliver import Courier
+from convex.notifications.ledger_store import Lease
 from convex.notifications.outbox import Attempt, Claim
 from convex.notifications.service import plan_transitions
 from convex.notifications.session import lease_session
@@ -95,6 +96,7 @@ class Shift:
         self._suspects: set[UUID] = set()
         self._due, self._oldest = 0, 0.0
         self._reminded = 0.0
+        self._looked = 0.0
 
     def stop(self) -> None:
         """End the shift soon: what is being sent is finished and recorded, nothing is begun."""
@@ -130,10 +132,13 @@ class Shift:
 
     async def _plan(self) -> bool:
         """Plan a batch; True when there may be more."""
+        now = _now()
+        lease = Lease(self._lease, now + self._settings.delivery.lease, self._free())
         async with self._database.transaction(SYSTEM) as connection:
             planning = await plan_transitions(
-                connection, _now(), email_works=bool(self._settings.smtp.host)
+                connection, now, email_works=bool(self._settings.smtp.host), lease=lease
             )
+        self._send(planning.claims)
         if planning.transitions:
             self._totals.transitions += planning.transitions
             self._window.count_planning(planning)
@@ -146,10 +151,7 @@ class Shift:
     async def _deliver(self) -> bool:
         """Record what is finished and begin what is due; True when it should look again at once."""
         recorded, self._finished = self._finished, []
-        free = self._settings.delivery.claim_size - len(self._sending)
-        if self._stopping.is_set() or not self._alive.is_set():
-            free = 0
-        now = _now()
+        free, now = self._free(), _now()
         try:
             async with self._database.transaction(SYSTEM) as connection:
                 claims = await outbox.record_and_claim(
@@ -165,22 +167,43 @@ class Shift:
                     await failover.fail_over(
                         connection, lost, now, email_works=bool(self._settings.smtp.host)
                     )
-                told, cursors = await outbox.deliver_in_app(
-                    connection, now, self._settings.delivery.claim_size
-                )
+                told, cursors = 0, dict[UUID, int]()
+                if self._look_at_inboxes():
+                    told, cursors = await outbox.deliver_in_app(
+                        connection, now, self._settings.delivery.claim_size
+                    )
         except BaseException:
             self._finished = recorded + self._finished
             raise
         for attempt in recorded:
             self._window.count_attempt(attempt)
+        if told:
+            self._looked = 0.0
         self._window.count_in_app(told)
         for workspace_id, cursor in cursors.items():
             self._announce(workspace_id, cursor)
+        self._send(claims)
+        return bool(self._finished) or told > 0 or 0 < free == len(claims)
+
+    def _look_at_inboxes(self) -> bool:
+        """What was put off goes to inboxes on the half second, or on and on while there is any."""
+        time = asyncio.get_running_loop().time()
+        if time - self._looked < _POLL:
+            return False
+        self._looked = time
+        return True
+
+    def _free(self) -> int:
+        """How many more may be sent at once; none without the session that shows that we live."""
+        if self._stopping.is_set() or not self._alive.is_set():
+            return 0
+        return max(self._settings.delivery.claim_size - len(self._sending), 0)
+
+    def _send(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
             task = asyncio.create_task(self._courier.deliver(claim))
             self._sending[task] = claim
             task.add_done_callback(self._sent)
-        return bool(self._finished) or told > 0 or 0 < free == len(claims)
 
     def _sent(self, task: asyncio.Task[Attempt]) -> None:
         self._sending.pop(task, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -29,23 +29,8 @@ from convex.notifications.preferences import Preferences, read_preferences
 # Second key of the advisory lock that lets one transaction at a time plan for a workspace: the
 # end of a trigger must not be planned by one while another still plans its beginning.
 _PLANNING = 1129270873
+Query = tuple[str, Mapping[str, Any] | Sequence[Any]]
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-_TAKE = """
-WITH mine AS MATERIALIZED (
-    SELECT w.workspace_id FROM (SELECT DISTINCT workspace_id FROM convex.planning_queue) AS w
-    WHERE pg_try_advisory_xact_lock(%(lock)s, hashtext(w.workspace_id::text))
-)
-DELETE FROM convex.planning_queue
-WHERE transition_id = ANY (ARRAY(
-    SELECT q.transition_id FROM convex.planning_queue AS q
-    WHERE q.workspace_id IN (SELECT mine.workspace_id FROM mine)
-    ORDER BY q.transition_id
-    LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING transition_id, workspace_id, created_at
-"""
 
 _TRIGGER_COLUMNS = """
     t.id, t.workspace_id, t.fingerprint, t.rule_id, t.rule_name, t.framework_id, t.metric_name,
@@ -69,7 +54,27 @@ INNER JOIN convex.alert_triggers AS t ON t.id = x.trigger_id AND NOT t.historica
 {_TRIGGER_JOINS}
 LEFT JOIN convex.users AS u ON u.id = x.author_id
 """
-_TRANSITIONS = f"{_TRANSITION_ROWS} WHERE x.id = ANY (%s) ORDER BY x.id"
+# One planner at a time for a workspace; what is taken, with all that is known about it.
+_TAKE = f"""
+WITH mine AS MATERIALIZED (
+    SELECT w.workspace_id FROM (SELECT DISTINCT workspace_id FROM convex.planning_queue) AS w
+    WHERE pg_try_advisory_xact_lock(%(lock)s, hashtext(w.workspace_id::text))
+),
+taken AS (
+    DELETE FROM convex.planning_queue
+    WHERE transition_id = ANY (ARRAY(
+        SELECT q.transition_id FROM convex.planning_queue AS q
+        WHERE q.workspace_id IN (SELECT mine.workspace_id FROM mine)
+        ORDER BY q.transition_id
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING transition_id AS taken_id, created_at AS queued_at
+)
+SELECT * FROM taken LEFT JOIN ({_TRANSITION_ROWS}) AS known ON known.transition_id = taken_id
+ORDER BY taken_id
+"""
+_LOCK = "SELECT pg_try_advisory_xact_lock(%s, hashtext(%s)) AS locked"
 _RECENT_TRANSITIONS = f"""
 {_TRANSITION_ROWS}
 WHERE x.workspace_id = %s AND x.created_at > %s
@@ -99,7 +104,9 @@ SELECT * FROM convex.notification_preferences
 WHERE workspace_id = ANY (%s) AND user_id IS NULL
 """
 _CHANNELS = """
-SELECT id, workspace_id, name, kind, config, enabled, disabled_reason FROM convex.channels
+SELECT id, workspace_id, name, kind, config, secret, enabled, disabled_reason, version,
+    circuit_open_until
+FROM convex.channels
 WHERE workspace_id = ANY (%s) ORDER BY created_at, id
 """
 _SILENCES = """
@@ -120,30 +127,91 @@ FROM convex.inhibition_rules WHERE workspace_id = ANY (%s) AND enabled
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
-    """A transition taken from the planning queue."""
+class Way:
+    """How a channel is reached: what a claim carries besides the facts of planning."""
 
-    transition_id: int
-    workspace_id: UUID
-    queued_at: datetime
+    config: Mapping[str, Any]
+    sealed: bytes | None = field(repr=False)
+    version: int = 0
+    open_until: datetime | None = None
 
 
-async def take_queue(connection: Connection, limit: int) -> list[Queued]:
-    """Take up to `limit` transitions, of workspaces that nobody else plans for now."""
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What planning knows about workspaces, by their ids; `ways` by the ids of channels."""
+
+    defaults: Mapping[UUID, Preferences]
+    members: Mapping[UUID, Sequence[Member]]
+    channels: Mapping[UUID, Sequence[Channel]]
+    mutes: Mapping[UUID, Sequence[Mute]]
+    inhibitions: Mapping[UUID, Sequence[Inhibition]]
+    ways: Mapping[UUID, Way]
+
+
+async def take_transitions(
+    connection: Connection, limit: int
+) -> tuple[int, dict[UUID, list[Transition]]]:
+    """Take up to `limit` from the queue, of workspaces that nobody else plans for now.
+
+    How many were taken, and those to plan by workspace, in order; history is left out.
+    """
     rows = await _fetch(connection, _TAKE, {"lock": _PLANNING, "limit": limit})
-    return [Queued(row["transition_id"], row["workspace_id"], row["created_at"]) for row in rows]
-
-
-async def load_transitions(
-    connection: Connection, queued: Sequence[Queued]
-) -> dict[UUID, list[Transition]]:
-    """The queued transitions by workspace, in order. Those of history are left out."""
-    queued_at = {one.transition_id: one.queued_at for one in queued}
-    rows = await _fetch(connection, _TRANSITIONS, (list(queued_at),))
     found: dict[UUID, list[Transition]] = defaultdict(list)
     for row in rows:
-        found[row["workspace_id"]].append(_transition(row, queued_at[row["transition_id"]]))
-    return found
+        if row["transition_id"] is not None:
+            found[row["workspace_id"]].append(_transition(row, row["queued_at"]))
+    return len(rows), found
+
+
+async def lock_workspaces(connection: Connection, workspaces: Iterable[UUID]) -> set[UUID]:
+    """Become the planner of these workspaces until the transaction ends, where nobody is it."""
+    mine: set[UUID] = set()
+    for workspace_id in workspaces:
+        rows = await _fetch(connection, _LOCK, (_PLANNING, str(workspace_id)))
+        if rows[0]["locked"]:
+            mine.add(workspace_id)
+    return mine
+
+
+def context_queries(workspaces: Sequence[UUID], now: datetime) -> list[Query]:
+    """What `read_context` needs the answers to, to be asked in one round trip."""
+    several = (list(workspaces),)
+    return [
+        (_DEFAULTS, several),
+        (_MEMBERS, several),
+        (_CHANNELS, several),
+        (_SILENCES, {"workspaces": list(workspaces), "since": now, "until": now}),
+        (_WINDOWS, several),
+        (_INHIBITIONS, several),
+    ]
+
+
+def read_context(
+    answers: Sequence[list[DictRow]],
+    workspaces: Sequence[UUID],
+    now: datetime,
+    *,
+    email_works: bool,
+) -> Context:
+    """The answers to `context_queries`."""
+    default_rows, member_rows, channel_rows, silence_rows, window_rows, inhibition_rows = answers
+    defaults = {row["workspace_id"]: read_preferences(row) for row in default_rows}
+    mutes: dict[UUID, list[Mute]] = defaultdict(list)
+    for row in silence_rows:
+        mutes[row["workspace_id"]].append(_silence(row))
+    for row in window_rows:
+        mutes[row["workspace_id"]] += active_mutes([_window(row)], now)
+    inhibitions: dict[UUID, list[Inhibition]] = defaultdict(list)
+    for row in inhibition_rows:
+        inhibitions[row["workspace_id"]].append(_inhibition(row))
+    return Context(
+        defaults=defaults,
+        members=_members(member_rows, defaults),
+        channels=_channels(channel_rows, workspaces, email_works=email_works),
+        mutes=mutes,
+        inhibitions=inhibitions,
+        ways={row["id"]: _way(row) for row in channel_rows},
+    )
 
 
 async def load_recent_transitions(
@@ -170,20 +238,57 @@ async def load_open_triggers(
     return found
 
 
-async def load_defaults(
-    connection: Connection, workspaces: Sequence[UUID]
-) -> dict[UUID, Preferences]:
-    """The workspaces' own defaults, where they have any."""
-    rows = await _fetch(connection, _DEFAULTS, (list(workspaces),))
-    return {row["workspace_id"]: read_preferences(row) for row in rows}
+async def load_channels(
+    connection: Connection, workspaces: Sequence[UUID], *, email_works: bool
+) -> dict[UUID, list[Channel]]:
+    """The channels of each workspace, with the built-in inbox and e-mail where it has none.
+
+    `email_works`: whether the operator has named a mail server.
+    """
+    rows = await _fetch(connection, _CHANNELS, (list(workspaces),))
+    return _channels(rows, workspaces, email_works=email_works)
 
 
-async def load_members(
-    connection: Connection, workspaces: Sequence[UUID], defaults: Mapping[UUID, Preferences]
+async def load_all_mutes(
+    connection: Connection, workspace_id: UUID, since: datetime
+) -> tuple[list[Mute], list[WeeklyMute]]:
+    """The silences of the time since then, and today's mute windows."""
+    parameters = {"workspaces": [workspace_id], "since": since, "until": _FOREVER}
+    silences = await _fetch(connection, _SILENCES, parameters)
+    windows = await _fetch(connection, _WINDOWS, ([workspace_id],))
+    return [_silence(row) for row in silences], [_window(row) for row in windows]
+
+
+async def fetch_together(connection: Connection, queries: Sequence[Query]) -> list[list[DictRow]]:
+    """Ask all in one round trip; the answers in order."""
+    async with connection.pipeline():
+        cursors = [
+            await connection.execute(cast("Any", statement), parameters)
+            for statement, parameters in queries
+        ]
+    return [await cursor.fetchall() for cursor in cursors]
+
+
+async def send_together(
+    connection: Connection, writes: Sequence[Query], questions: Sequence[Query]
+) -> list[list[DictRow]]:
+    """Write, then ask, in one round trip; the answers in order."""
+    async with connection.pipeline():
+        for statement, parameters in writes:
+            await connection.execute(cast("Any", statement), parameters)
+        cursors = [
+            await connection.execute(cast("Any", statement), parameters)
+            for statement, parameters in questions
+        ]
+    return [await cursor.fetchall() for cursor in cursors]
+
+
+def _members(
+    rows: Sequence[DictRow], defaults: Mapping[UUID, Preferences]
 ) -> dict[UUID, list[Member]]:
     """Members with their own preferences, or those of their workspace, or the built-in ones."""
     found: dict[UUID, list[Member]] = defaultdict(list)
-    for row in await _fetch(connection, _MEMBERS, (list(workspaces),)):
+    for row in rows:
         workspace_id = row["workspace_id"]
         wishes = (
             defaults.get(workspace_id, Preferences())
@@ -194,16 +299,12 @@ async def load_members(
     return found
 
 
-async def load_channels(
-    connection: Connection, workspaces: Sequence[UUID], *, email_works: bool
+def _channels(
+    rows: Sequence[DictRow], workspaces: Sequence[UUID], *, email_works: bool
 ) -> dict[UUID, list[Channel]]:
-    """The channels of each workspace, with the built-in inbox and e-mail where it has none.
-
-    `email_works`: whether the operator has named a mail server.
-    """
     no_mail = "" if email_works else "E-mail is not set up (CONVEX_SMTP__HOST)."
     found: dict[UUID, list[Channel]] = {workspace_id: [] for workspace_id in workspaces}
-    for row in await _fetch(connection, _CHANNELS, (list(workspaces),)):
+    for row in rows:
         kind = ChannelKind(row["kind"])
         unusable = "" if row["enabled"] else (row["disabled_reason"] or "It is switched off.")
         if kind is ChannelKind.EMAIL:
@@ -221,44 +322,18 @@ async def load_channels(
     return found
 
 
-async def load_mutes(
-    connection: Connection, workspaces: Sequence[UUID], now: datetime
-) -> dict[UUID, list[Mute]]:
-    """Silences and mute windows that hold at `now`."""
-    found: dict[UUID, list[Mute]] = defaultdict(list)
-    parameters = {"workspaces": list(workspaces), "since": now, "until": now}
-    for row in await _fetch(connection, _SILENCES, parameters):
-        found[row["workspace_id"]].append(_silence(row))
-    for row in await _fetch(connection, _WINDOWS, (list(workspaces),)):
-        found[row["workspace_id"]] += active_mutes([_window(row)], now)
-    return found
+def _way(row: DictRow) -> Way:
+    sealed = None if row["secret"] is None else bytes(row["secret"])
+    return Way(row["config"], sealed, row["version"], row["circuit_open_until"])
 
 
-async def load_all_mutes(
-    connection: Connection, workspace_id: UUID, since: datetime
-) -> tuple[list[Mute], list[WeeklyMute]]:
-    """The silences of the time since then, and today's mute windows."""
-    parameters = {"workspaces": [workspace_id], "since": since, "until": _FOREVER}
-    silences = await _fetch(connection, _SILENCES, parameters)
-    windows = await _fetch(connection, _WINDOWS, ([workspace_id],))
-    return [_silence(row) for row in silences], [_window(row) for row in windows]
-
-
-async def load_inhibitions(
-    connection: Connection, workspaces: Sequence[UUID]
-) -> dict[UUID, list[Inhibition]]:
-    """Inhibition rules by workspace."""
-    found: dict[UUID, list[Inhibition]] = defaultdict(list)
-    for row in await _fetch(connection, _INHIBITIONS, (list(workspaces),)):
-        found[row["workspace_id"]].append(
-            Inhibition(
-                row["name"],
-                _matchers(row["source_matchers"]),
-                _matchers(row["target_matchers"]),
-                tuple(row["equal_labels"]),
-            )
-        )
-    return found
+def _inhibition(row: DictRow) -> Inhibition:
+    return Inhibition(
+        row["name"],
+        _matchers(row["source_matchers"]),
+        _matchers(row["target_matchers"]),
+        tuple(row["equal_labels"]),
+    )
 
 
 def _transition(row: DictRow, queued_at: datetime) -> Transition:

@@ -193,6 +193,13 @@ alert_notifications = Table(
     ),
     Index("ix_alert_notifications_workspace_id_created_at", "workspace_id", "created_at"),
     Index(
+        "ix_alert_notifications_group",
+        "workspace_id",
+        "group_key",
+        "created_at",
+        postgresql_where=text("group_key <> ''"),
+    ),
+    Index(
         "ix_alert_notifications_carried_by",
         "carried_by",
         postgresql_where=text("carried_by IS NOT NULL"),

@@ -794,6 +794,7 @@ CREATE TABLE convex.alert_notifications (
 );
 CREATE INDEX ix_alert_notifications_carried_by ON convex.alert_notifications (carried_by) WHERE carried_by IS NOT NULL;
 CREATE INDEX ix_alert_notifications_due ON convex.alert_notifications (due_at) WHERE state = 'due';
+CREATE INDEX ix_alert_notifications_group ON convex.alert_notifications (workspace_id, group_key, created_at) WHERE group_key <> '';
 CREATE INDEX ix_alert_notifications_inbox ON convex.alert_notifications (workspace_id, recipient_id, created_at DESC) WHERE channel_kind = 'in_app';
 CREATE INDEX ix_alert_notifications_trigger_id ON convex.alert_notifications (trigger_id);
 CREATE INDEX ix_alert_notifications_workspace_id_created_at ON convex.alert_notifications (workspace_id, created_at);
@@ -885,3 +886,10 @@ CREATE TABLE convex.planning_queue (
     CONSTRAINT fk_planning_queue_workspace_id FOREIGN KEY(workspace_id) REFERENCES convex.workspaces (id) ON DELETE CASCADE,
     CONSTRAINT fk_planning_queue_workspace_id_transition_id FOREIGN KEY(workspace_id, transition_id) REFERENCES convex.trigger_transitions (workspace_id, id) ON DELETE CASCADE
 );
+
+-- Rows that evaluation changes again and again: room on their pages keeps the new versions beside
+-- the old ones, so that no index has to be touched.
+ALTER TABLE convex.series SET (fillfactor = 50);
+ALTER TABLE convex.rule_states SET (fillfactor = 50);
+ALTER TABLE convex.alert_triggers SET (fillfactor = 70);
+ALTER TABLE convex.workspaces SET (fillfactor = 50);
