@@ -28,7 +28,8 @@ _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:/-]{0,99}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_LABELS, _LONGEST_VALUE, _LONGEST_NAME = 40, 1000, 200
 
-Key = tuple[str, ...]  # framework, metric, then label names and values in the order of the names
+# Framework, metric, then pairs of label and value in the order in which they came.
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,20 @@ _places: dict[UUID, dict[Key, Place]] = {}
 _count = 0
 
 
-def key_of(framework: str, metric: str, labels: Mapping[str, Any]) -> Key:
-    """What identifies a series by name. Labels that are no text make a key nobody has."""
-    if not labels:
-        return (framework, metric)
-    flat: list[str] = [framework, metric]
-    for name, value in sorted(labels.items()) if len(labels) > 1 else labels.items():
-        flat += (name, value if type(value) is str else repr((value,)))
-    return tuple(flat)
+def keys_of(
+    frameworks: Sequence[str], metrics: Sequence[str], labels: Sequence[Mapping[str, Any]]
+) -> list[Key]:
+    """What identifies the series of each point by name.
+
+    Labels in another order make another key of the same series: sorting them at each point would
+    cost more than knowing a series by two names.
+    """
+    if not any(labels):
+        return list(zip(frameworks, metrics, strict=True))
+    return [
+        (framework, metric, *some.items())
+        for framework, metric, some in zip(frameworks, metrics, labels, strict=True)
+    ]
 
 
 def labels_hash(labels: Labels) -> bytes:
@@ -154,7 +161,7 @@ async def _look_up(
         if limits.auto_create_metrics:
             await store.create_metrics(connection, workspace_id, missing)
             metrics |= await store.metric_ids(connection, workspace_id, missing)
-    rows: dict[tuple[UUID, bytes], Key] = {}
+    rows: dict[tuple[UUID, bytes], list[Key]] = {}
     for key in keys:
         if key in found:
             continue
@@ -166,26 +173,25 @@ async def _look_up(
                 " by pushing here",
             )
         else:
-            rows[(metric, labels_hash(wanted[key]))] = key
+            rows.setdefault((metric, labels_hash(wanted[key])), []).append(key)
     series = await store.series_ids(connection, workspace_id, rows.keys())
     if absent := [row for row in rows if row not in series]:
         limits = limits or await store.lock_limits(connection, workspace_id)
-        free = max(0, (limits.series_limit or SERIES_LIMIT) - limits.series)
+        limit = SERIES_LIMIT if limits.series_limit is None else limits.series_limit
+        free = max(0, limit - limits.series)
         series |= await store.series_ids(connection, workspace_id, absent)
         absent = [row for row in absent if row not in series]
-        for row in absent[free:]:
-            found[rows[row]] = Refused(
-                Rejection.TOO_MANY_SERIES,
-                f"the workspace has its {limits.series_limit or SERIES_LIMIT} series already",
-            )
+        full = Refused(Rejection.TOO_MANY_SERIES, f"the workspace has its {limit} series already")
+        found |= {key: full for row in absent[free:] for key in rows[row]}
         created = [
-            (frameworks[rows[row][0]], row[0], row[1], wanted[rows[row]]) for row in absent[:free]
+            (frameworks[rows[row][0][0]], row[0], row[1], wanted[rows[row][0]])
+            for row in absent[:free]
         ]
         await store.create_series(connection, workspace_id, created, now)
         series |= await store.series_ids(connection, workspace_id, absent[:free])
     for row, series_id in series.items():
-        key = rows[row]
-        found[key] = Place(series_id, row[0], frameworks[key[0]], dict(wanted[key]))
+        for key in rows[row]:
+            found[key] = Place(series_id, row[0], frameworks[key[0]], dict(wanted[key]))
     return found
 
 

@@ -14,7 +14,16 @@ import numpy as np
 
 from convex.db import Connection
 from convex.metrics import store
-from convex.metrics.catalog import Key, Place, Refused, forget, key_of, remembered, resolve
+from convex.metrics.catalog import (
+    Key,
+    Place,
+    Refused,
+    forget,
+    keys_of,
+    remembered,
+    resolve,
+    wrong_labels,
+)
 from convex.metrics.model import (
     STALE_BITS,
     BoolArray,
@@ -89,19 +98,17 @@ async def take_in(
 
 def _number_keys(batch: PointBatch) -> tuple[IntArray, dict[Key, Mapping[str, Any]]]:
     """A number for each point's key, and the keys with their labels in the order of the numbers."""
-    numbers: dict[Key, int] = {}
-    labels_of: dict[Key, Mapping[str, Any]] = {}
-    codes: list[int] = []
-    for framework, metric, labels in zip(
-        batch.frameworks, batch.metrics, batch.labels, strict=True
-    ):
-        key = key_of(framework, metric, labels) if labels else (framework, metric)
-        code = numbers.get(key)
-        if code is None:
-            code = numbers[key] = len(numbers)
-            labels_of[key] = labels
-        codes.append(code)
-    return np.array(codes, np.int64), labels_of
+    keys = keys_of(batch.frameworks, batch.metrics, batch.labels)
+    try:
+        labels_of = dict(zip(reversed(keys), reversed(batch.labels), strict=True))
+    except TypeError:  # a label's value is a list or an object; such a key is refused later
+        keys = [
+            (key[0], key[1], repr(labels)) if wrong_labels(labels) else key
+            for key, labels in zip(keys, batch.labels, strict=True)
+        ]
+        labels_of = dict(zip(reversed(keys), reversed(batch.labels), strict=True))
+    numbers = {key: number for number, key in enumerate(labels_of)}
+    return np.array([numbers[key] for key in keys], np.int64), labels_of
 
 
 def _check(
@@ -194,14 +201,16 @@ def _arrange(
     locked: store.LockedSeries,
 ) -> Intake:
     rows = {int(series_id): row for row, series_id in enumerate(locked.ids)}
-    good = [
-        (place, code)
-        for code, place in enumerate(places)
-        if isinstance(place, Place) and place.series_id in rows
-    ]
-    good.sort(key=lambda item: (item[0].metric_id, item[0].series_id))
-    rank = np.full(len(places), -1, np.int64)
-    rank[[code for _, code in good]] = np.arange(len(good))
+    known = {place.series_id: place for place in places if isinstance(place, Place)}
+    good = sorted(
+        (place for series_id, place in known.items() if series_id in rows),
+        key=lambda place: (place.metric_id.int, place.series_id),
+    )
+    ranks = {place.series_id: rank for rank, place in enumerate(good)}
+    rank = np.array(
+        [ranks.get(place.series_id, -1) if isinstance(place, Place) else -1 for place in places],
+        np.int64,
+    )
     series = rank[codes]
     chosen = np.flatnonzero(usable & (series >= 0))
     # Stable: of equal instants the one that came last stays last, and is the one that counts.
@@ -213,13 +222,13 @@ def _arrange(
     repeats = np.flatnonzero(~last)
     corrected = int(np.count_nonzero(values[repeats] != values[repeats + 1]))
     series, timestamps, values = series[last], timestamps[last], values[last]
-    row_of = np.array([rows[place.series_id] for place, _ in good], np.int64)
+    row_of = np.array([rows[place.series_id] for place in good], np.int64)
     newest = locked.newest[row_of]
     ends: dict[int, list[int]] = {}
     for index in np.flatnonzero(stale & (rank[codes] >= 0)).tolist():
         ends.setdefault(int(rank[codes[index]]), []).append(int(batch.timestamps[index]))
     return Intake(
-        places=[place for place, _ in good],
+        places=good,
         starts=np.searchsorted(series, np.arange(len(good) + 1)).astype(np.int64),
         timestamps=timestamps,
         values=values,
@@ -235,14 +244,9 @@ def _arrange(
 
 
 async def _store(connection: Connection, workspace_id: UUID, intake: Intake) -> None:
-    owner = intake.series_of_points()
     ids = np.array([place.series_id for place in intake.places], np.int64)
-    series = ids[owner]
-    fresh, late = intake.fresh, ~intake.fresh
-    if fresh.any():
-        intake.accepted += await store.insert_points(
-            connection, workspace_id, series[fresh], intake.timestamps[fresh], intake.values[fresh]
-        )
+    series = np.repeat(ids, np.diff(intake.starts))
+    late = ~intake.fresh
     if late.any():
         new_series, new_timestamps, corrected = await store.insert_late_points(
             connection, workspace_id, series[late], intake.timestamps[late], intake.values[late]
@@ -254,10 +258,19 @@ async def _store(connection: Connection, workspace_id: UUID, intake: Intake) -> 
         intake.accepted += len(new)
         intake.corrected += corrected
         intake.unchanged += len(places) - len(new) - corrected
-    await _move_newest(connection, intake, ids)
+    moved, newest, ended = _newest(intake)
+    fresh = intake.fresh
+    if moved.any():
+        intake.accepted += await store.insert_points(
+            connection,
+            workspace_id,
+            store.PointColumns(series[fresh], intake.timestamps[fresh], intake.values[fresh]),
+            store.NewestColumns(ids[moved], newest[moved], ended[moved]),
+        )
 
 
-async def _move_newest(connection: Connection, intake: Intake, ids: IntArray) -> None:
+def _newest(intake: Intake) -> tuple[BoolArray, IntArray, IntArray]:
+    """Which series have another newest point or end now, and what these are."""
     filled = intake.starts[1:] > intake.starts[:-1]
     newest = intake.newest.copy()
     newest[filled] = np.maximum(newest[filled], intake.timestamps[intake.starts[1:][filled] - 1])
@@ -265,6 +278,4 @@ async def _move_newest(connection: Connection, intake: Intake, ids: IntArray) ->
     for place, instants in intake.stale.items():
         if instants[-1] >= newest[place]:
             ended[place] = instants[-1]
-    moved = (newest != intake.newest) | (ended != intake.ended)
-    if moved.any():
-        await store.move_newest(connection, ids[moved], newest[moved], ended[moved])
+    return (newest != intake.newest) | (ended != intake.ended), newest, ended

@@ -160,31 +160,45 @@ async def lock_series(connection: Connection, workspace_id: UUID, ids: IntArray)
     return LockedSeries(*row)
 
 
-async def move_newest(
-    connection: Connection, ids: IntArray, newest: IntArray, ended: IntArray
-) -> None:
+@dataclass(frozen=True, slots=True)
+class PointColumns:
+    """Points to be stored."""
+
+    series: IntArray
+    timestamps: IntArray
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class NewestColumns:
     """The newest point of each series, and when it ended (`NEVER`: it goes on)."""
-    await array_cursor(connection).execute(
-        "UPDATE convex.series AS s SET newest_at = nullif(w.newest, '-infinity'),"
-        " ended_at = nullif(w.ended, '-infinity')"
-        " FROM unnest(%s, %s, %s) AS w (id, newest, ended) WHERE s.id = w.id",
-        (Bigints(ids), Instants(newest), Instants(ended)),
-    )
+
+    series: IntArray
+    newest: IntArray
+    ended: IntArray
 
 
 async def insert_points(
-    connection: Connection,
-    workspace_id: UUID,
-    series: IntArray,
-    timestamps: IntArray,
-    values: FloatArray,
+    connection: Connection, workspace_id: UUID, points: PointColumns, newest: NewestColumns
 ) -> int:
-    """Store points that are not there yet; returns how many were new."""
+    """Store points newer than any of their series, and move the series on; returns how many."""
     cursor = await array_cursor(connection).execute(
-        "INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
+        "WITH moved AS (UPDATE convex.series AS s SET newest_at = nullif(m.newest, '-infinity'),"
+        " ended_at = nullif(m.ended, '-infinity') FROM unnest(%s, %s, %s) AS m (id, newest, ended)"
+        " WHERE s.workspace_id = %s AND s.id = m.id)"
+        " INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
         " SELECT %s, w.series_id, w.timestamp, w.value FROM unnest(%s, %s, %s)"
         " AS w (series_id, timestamp, value) ON CONFLICT (series_id, timestamp) DO NOTHING",
-        (workspace_id, Bigints(series), Instants(timestamps), Doubles(values)),
+        (
+            Bigints(newest.series),
+            Instants(newest.newest),
+            Instants(newest.ended),
+            workspace_id,
+            workspace_id,
+            Bigints(points.series),
+            Instants(points.timestamps),
+            Doubles(points.values),
+        ),
     )
     return cursor.rowcount
 
