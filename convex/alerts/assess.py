@@ -14,6 +14,7 @@ from uuid import UUID
 import numpy as np
 
 from convex.alerts import anomalies, states
+from convex.alerts.groups import GroupOutcome, Member, as_member, replay_group, shared_by
 from convex.alerts.liveness import live_from
 from convex.alerts.matchers import fingerprint_of, identity_of, match_all
 from convex.alerts.measure import (
@@ -28,7 +29,7 @@ from convex.alerts.measure import (
     spans,
 )
 from convex.alerts.model import Reason, Rule, RuleState, Status
-from convex.alerts.replay import Outcome, replay
+from convex.alerts.replay import Episode, Outcome, replay
 from convex.anomaly import Explanation
 from convex.anomaly.confidence import ConfidenceMap
 from convex.anomaly.service import Scored
@@ -48,6 +49,7 @@ class Result:
     fingerprint: str
     outcome: Outcome
     before: RuleState | None
+    shared: RuleState | None = None  # of a group: its trigger before the batch
 
 
 @dataclass(slots=True)
@@ -133,6 +135,7 @@ class _Assessor:
         self._history = history
         self._owners = intake.series_of_points()
         self._stored: Mapping[states.StateKey, RuleState] = {}
+        self._grouped: dict[str, list[tuple[_Pair, Measurements]]] = {}
 
     async def run(
         self, rules: Mapping[UUID, list[Rule]], stored: Mapping[states.StateKey, RuleState]
@@ -151,6 +154,8 @@ class _Assessor:
             self._replay(pair, measure(pair.rule, points, pair.at))
         if far:
             await self._replay_far(far)
+        if self._grouped:
+            await self._replay_groups()
 
     def _metrics(self) -> Iterator[tuple[UUID, int, int]]:
         """Each metric with the range of its places."""
@@ -325,33 +330,125 @@ class _Assessor:
         return total
 
     def _replay(self, pair: _Pair, measured: Measurements, total: float | None = None) -> None:
-        intake, rule = self._intake, pair.rule
-        place = intake.places[pair.index]
-        before = self._stored.get((rule.id, place.series_id))
-        state = _continued(rule, before, int(intake.newest[pair.index]))
-        if total is not None:
-            state = replace(state, running_total=total)
-        last = int(intake.starts[pair.index + 1]) - 1
+        rule, place = pair.rule, self._intake.places[pair.index]
         fingerprint = fingerprint_of(
             self._workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
         )
-        begin = live_from(
+        if rule.group_by:
+            self._grouped.setdefault(fingerprint, []).append((pair, measured))
+            return
+        before = self._stored.get((rule.id, place.series_id))
+        state = _continued(rule, before, int(self._intake.newest[pair.index]))
+        if total is not None:
+            state = replace(state, running_total=total)
+        ends = self._intake.stale.get(pair.index, ())
+        outcome = replay(rule, fingerprint, pair.at, measured, state, self._live_from(pair), ends)
+        self._keep(Result(rule, place, fingerprint, outcome, before))
+
+    def _live_from(self, pair: _Pair) -> int:
+        intake = self._intake
+        last = int(intake.starts[pair.index + 1]) - 1
+        filled = last >= int(intake.starts[pair.index])
+        return live_from(
             now=self._now,
             first_met=int(intake.first_met[pair.index]),
-            newest_in_batch=int(intake.timestamps[last]) if last >= 0 else self._now,
-            lateness=rule.lateness_seconds * SECOND,
+            newest_in_batch=int(intake.timestamps[last]) if filled else self._now,
+            lateness=pair.rule.lateness_seconds * SECOND,
             history=self._history,
         )
-        ends = intake.stale.get(pair.index, ())
-        outcome = replay(rule, fingerprint, pair.at, measured, state, begin, ends)
-        self.assessment.reasons += outcome.reasons
+
+    def _keep(self, result: Result) -> None:
+        state = result.outcome.state
+        self.assessment.reasons += result.outcome.reasons
         if (
-            before is not None
-            or not is_quiet(outcome.state)
-            or is_tracked(rule)
-            or outcome.episodes
+            result.before is not None
+            or not is_quiet(state)
+            or is_tracked(result.rule)
+            or result.outcome.episodes
         ):
-            self.assessment.results.append(Result(rule, place, fingerprint, outcome, before))
+            self.assessment.results.append(result)
+
+    async def _replay_groups(self) -> None:
+        """Rules whose series share a trigger: under a lock of each group, all its series known."""
+        await states.lock_fingerprints(self._connection, list(self._grouped))
+        rules = {pair.rule.id: pair.rule for some in self._grouped.values() for pair, _ in some}
+        stored = await states.load_groups(
+            self._connection, self._workspace_id, list(rules.values())
+        )
+        for fingerprint, pairs in sorted(self._grouped.items()):
+            rule = pairs[0][0].rule
+            here = {self._intake.places[pair.index].series_id: pair for pair, _ in pairs}
+            measured = {self._intake.places[pair.index].series_id: m for pair, m in pairs}
+            identity = identity_of(self._intake.places[pairs[0][0].index].labels, rule.group_by)
+            known = {
+                series_id: state
+                for (rule_id, series_id), (state, labels) in stored.items()
+                if rule_id == rule.id and identity_of(labels, rule.group_by) == identity
+            }
+            members = [
+                self._member(rule, series_id, known.get(series_id), here, measured)
+                for series_id in sorted(known.keys() | here.keys())
+            ]
+            shared = shared_by(list(known.values()))
+            before = RuleState(
+                trigger_id=shared.trigger_id,
+                trigger_open=shared.open,
+                acknowledged=shared.acknowledged,
+            )
+            group = replay_group(rule, fingerprint, members, shared)
+            self._keep_group(rule, fingerprint, members, group, here, known, before)
+
+    def _member(
+        self,
+        rule: Rule,
+        series_id: int,
+        stored: RuleState | None,
+        here: Mapping[int, _Pair],
+        measured: Mapping[int, Measurements],
+    ) -> Member:
+        pair = here.get(series_id)
+        if pair is None:
+            return Member(series_id, as_member(stored or RuleState()))
+        return Member(
+            series_id,
+            as_member(_continued(rule, stored, int(self._intake.newest[pair.index]))),
+            pair.at,
+            measured[series_id],
+            self._live_from(pair),
+            self._intake.stale.get(pair.index, ()),
+        )
+
+    def _keep_group(
+        self,
+        rule: Rule,
+        fingerprint: str,
+        members: list[Member],
+        group: GroupOutcome,
+        here: Mapping[int, _Pair],
+        known: Mapping[int, RuleState],
+        before: RuleState,
+    ) -> None:
+        outcome = group.recorder.outcome
+        self.assessment.reasons += outcome.reasons
+        first = next(iter(here))
+        by_series: dict[int, list[Episode]] = {}
+        for episode in outcome.episodes:
+            opener = group.openers.get(episode.trigger_id, first)
+            by_series.setdefault(opener, []).append(episode)
+        for member in members:
+            pair = here.get(member.series_id)
+            if pair is None:
+                continue
+            self.assessment.results.append(
+                Result(
+                    rule,
+                    self._intake.places[pair.index],
+                    fingerprint,
+                    Outcome(member.state, by_series.get(member.series_id, [])),
+                    known.get(member.series_id),
+                    shared=before,
+                )
+            )
 
 
 def _continued(rule: Rule, state: RuleState | None, newest: int) -> RuleState:

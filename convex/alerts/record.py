@@ -201,7 +201,7 @@ def _trigger_change(episode: Episode) -> states.TriggerChange:
 def _transitions(one: Result, episode: Episode) -> Iterator[states.NewTransition]:
     state: str | None = None
     if episode.opened is None:
-        before = one.before
+        before = one.shared or one.before
         state = "firing"
         if before is not None and before.trigger_id == episode.trigger_id:
             if not before.trigger_open:

@@ -76,7 +76,7 @@ class Recorder:
 
     def __init__(self, fingerprint: str, state: RuleState, live_from: int) -> None:
         self._fingerprint = fingerprint
-        self._live_from = live_from
+        self.live_from = live_from
         self.outcome = Outcome(state)
         self._current: Episode | None = None
 
@@ -84,7 +84,7 @@ class Recorder:
         """Note one decision; returns the state with the trigger's id in it."""
         state, change = decision.state, decision.change
         self.outcome.reasons[decision.reason] += 1
-        live = at >= self._live_from
+        live = at >= self.live_from
         if change is not None and change.kind is Kind.OPENED:
             self._open(change, live=live, score=score)
             assert self._current is not None
@@ -117,7 +117,7 @@ class Recorder:
         episode = self._episode(state)
         if seen:
             episode.last_seen_at = at
-            if episode.historical and state.trigger_open and at >= self._live_from:
+            if episode.historical and state.trigger_open and at >= self.live_from:
                 episode.historical, episode.promoted = False, True
                 state = replace(state, historical=False)
         episode.repeats += repeats

@@ -174,11 +174,44 @@ async def load_states(
     versions = {rule.id: rule.version for rule in rules}
     rows = await connection.execute(
         f"SELECT {_STATE_COLUMNS} {_STATE_FROM} WHERE s.workspace_id = %s"
-        " AND s.series_id = ANY(%s) AND s.rule_id = ANY(%s)",
-        (workspace_id, series_ids.tolist(), list(versions)),
+        " AND s.series_id = ANY(%s)",
+        (workspace_id, series_ids.tolist()),
     )
     return {
         (row["rule_id"], row["series_id"]): read_state(row, versions[row["rule_id"]])
+        for row in await rows.fetchall()
+        if row["rule_id"] in versions
+    }
+
+
+async def lock_fingerprints(connection: Connection, fingerprints: Sequence[str]) -> None:
+    """Until the end of the transaction nobody else acts on what these alerts are about.
+
+    Taken after the locks on series, in one order.
+    """
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(f, 0))"
+        " FROM (SELECT f FROM unnest(%s::text[]) AS f ORDER BY f) AS ordered",
+        (sorted(fingerprints),),
+    )
+
+
+async def load_groups(
+    connection: Connection, workspace_id: UUID, rules: Collection[Rule]
+) -> dict[StateKey, tuple[RuleState, Labels]]:
+    """Where these rules stand on all their series, with the series' labels."""
+    versions = {rule.id: rule.version for rule in rules}
+    rows = await connection.execute(
+        f"SELECT {_STATE_COLUMNS}, e.labels {_STATE_FROM} INNER JOIN convex.series AS e"
+        " ON e.workspace_id = s.workspace_id AND e.id = s.series_id"
+        " WHERE s.workspace_id = %s AND s.rule_id = ANY(%s)",
+        (workspace_id, list(versions)),
+    )
+    return {
+        (row["rule_id"], row["series_id"]): (
+            read_state(row, versions[row["rule_id"]]),
+            row["labels"],
+        )
         for row in await rows.fetchall()
     }
 

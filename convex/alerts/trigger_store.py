@@ -170,7 +170,7 @@ async def list_transitions(
 async def lock_trigger(
     connection: Connection, workspace_id: UUID, trigger_id: UUID
 ) -> Mapping[str, Any]:
-    """Lock the trigger, its series first: the order in which ingestion takes them.
+    """Lock the trigger, its series and fingerprint first: the order in which ingestion does.
 
     Returns its state, version and series. Raises `NotFound`.
     """
@@ -179,6 +179,11 @@ async def lock_trigger(
         " (SELECT t.series_id FROM convex.alert_triggers AS t"
         " WHERE t.workspace_id = %(workspace)s AND t.id = %(id)s) FOR NO KEY UPDATE",
         {"workspace": workspace_id, "id": trigger_id},
+    )
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(fingerprint, 0))"
+        " FROM convex.alert_triggers WHERE workspace_id = %s AND id = %s",
+        (workspace_id, trigger_id),
     )
     rows = await connection.execute(
         "SELECT state, version, series_id, rule_id, fingerprint, historical, opened_at,"
