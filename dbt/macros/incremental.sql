@@ -4,17 +4,53 @@
 '{{ run_started_at }}'::timestamptz
 {%- endmacro %}
 
+{#- One value of this mart, as a literal: with a sub-query in its place the planner would know
+    nothing of how few rows an incremental run is about, and read whole tables for them. -#}
+{% macro stored_moment(expression) -%}
+{%- set moment = "-infinity" -%}
+{%- if execute -%}
+    {#- The mark in front keeps agate from reading the text as a date and rounding it. -#}
+    {%- set found = run_query("select '@' || (" ~ expression ~ ")::text as moment from " ~ this) -%}
+    {%- set moment = found.rows[0][0][1:] -%}
+{%- endif -%}
+'{{ moment }}'::timestamptz
+{%- endmacro %}
+
 {#- The change time from which source rows are read again by an incremental run. -#}
-{% macro changed_since(column="changed_at") -%}
-(
-    select coalesce(max(seen.{{ column }}), '-infinity') - interval '{{ var("lookback_hours") }} hours'
-    from {{ this }} as seen
-)
+{% macro changed_since() -%}
+{{ stored_moment("coalesce(max(changed_at), '-infinity') - interval '" ~ var("lookback_hours") ~ " hours'") }}
 {%- endmacro %}
 
 {#- The run after which this mart last took up rows of the marts that it is built from. -#}
 {% macro last_refreshed_at() -%}
-(select coalesce(max(seen.refreshed_at), '-infinity') from {{ this }} as seen)
+{{ stored_moment("coalesce(max(refreshed_at), '-infinity')") }}
+{%- endmacro %}
+
+{#- Whether the notification is to a member whose pages are stored by another clock than theirs is
+    now. Who that is, if anybody, is looked up first, and stands in the statement as literals. -#}
+{% macro recipient_moved(workspace_id, recipient_id) -%}
+{%- set pairs = [] -%}
+{%- if execute -%}
+    {%- set statement -%}
+        select stored.workspace_id::text as workspace_id, stored.recipient_id::text as recipient_id
+        from (
+            select distinct workspace_id, recipient_id, recipient_timezone from {{ this }}
+            where recipient_id is not null
+        ) as stored
+        left join {{ ref("int_recipients_zoned") }} as recipients
+            on recipients.workspace_id = stored.workspace_id
+            and recipients.user_id = stored.recipient_id
+        where stored.recipient_timezone <> coalesce(recipients.timezone, 'UTC')
+    {%- endset -%}
+    {%- for row in run_query(statement).rows -%}
+        {%- do pairs.append("('" ~ row[0] ~ "'::uuid, '" ~ row[1] ~ "'::uuid)") -%}
+    {%- endfor -%}
+{%- endif -%}
+{%- if pairs -%}
+(({{ workspace_id }}, {{ recipient_id }}) in ({{ pairs | join(", ") }}))
+{%- else -%}
+false
+{%- endif -%}
 {%- endmacro %}
 
 {#- Whether `day` lies in the range of a back-fill; false when none is asked for. -#}

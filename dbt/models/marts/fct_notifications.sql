@@ -1,4 +1,3 @@
--- depends_on: {{ ref("stg_convex__alert_notifications") }}
 -- depends_on: {{ ref("int_recipients_zoned") }}
 {{
     config(
@@ -11,33 +10,6 @@
         ],
     )
 }}
-
-with {% if is_incremental() %}
-    changed as materialized (
-        select notification_id
-        from {{ ref("stg_convex__alert_notifications") }}
-        where
-            changed_at >= {{ changed_since() }}
-            or {{ in_backfill("(created_at at time zone 'UTC')::date") }}
-        union
-        -- A member who moves to another zone has had their pages at other hours than stored.
-        select stored.notification_id
-        from {{ this }} as stored
-        left join {{ ref("int_recipients_zoned") }} as recipients
-            on
-                stored.workspace_id = recipients.workspace_id
-                and stored.recipient_id = recipients.user_id
-        where stored.recipient_timezone <> coalesce(recipients.timezone, 'UTC')
-    ),
-
-{% endif %}
-classified as (
-    select *
-    from {{ ref("int_notifications_classified") }}
-    {% if is_incremental() %}
-        where notification_id in (select changed.notification_id from changed)
-    {% endif %}
-)
 
 select
     classified.notification_id,
@@ -65,6 +37,12 @@ select
     classified.page_hours,
     classified.changed_at,
     {{ refreshed_at() }} as refreshed_at
-from classified
+from {{ ref("int_notifications_classified") }} as classified
 left join {{ ref("stg_convex__alert_triggers") }} as triggers
     on classified.trigger_id = triggers.trigger_id
+{% if is_incremental() %}
+    where
+        classified.changed_at >= {{ changed_since() }}
+        or {{ recipient_moved("classified.workspace_id", "classified.recipient_id") }}
+        or {{ in_backfill("(classified.created_at at time zone 'UTC')::date") }}
+{% endif %}
