@@ -106,8 +106,8 @@ def _read(folder: Path, name: str, windows: Sequence[Sequence[str]]) -> Labelled
         first = next(row for row, instant in enumerate(instants) if instant >= lower)
         last = max(row for row, instant in enumerate(instants) if instant <= upper)
         spans.append((first, last))
-    for row in range(1, len(instants)):  # as `convex detect` takes times that do not advance
-        instants[row] = max(instants[row], instants[row - 1] + 1)
+    for at in range(1, len(instants)):  # as `convex detect` takes times that do not advance
+        instants[at] = max(instants[at], instants[at - 1] + 1)
     return LabelledSeries(name, instants, values, spans)
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +19,14 @@ from convex.anomaly.windows import SCALES, Rows
 CAPACITY: Final = 400  # rows per scale
 TOLERANCE: Final = 0.03  # share of the span within which two rows are the same
 _SMALLEST: Final = 25
+_FAR: Final = float("inf")
 _HEAD: Final = struct.Struct("<4H")
 _YOUNG: Final = struct.Struct("<HqH")
 
 Distances = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """Per scale: the distance to the nearest row, and when that row was last seen (Unix seconds).
 
     The distance is 0 and the time None where there is nothing to compare with yet.
@@ -90,13 +89,15 @@ class Codebook:
         `full` scales have full windows; `index` counts the points of this view, `now` is in Unix
         seconds, `tolerance` in units of the values.
         """
-        recent = [np.inf] * len(SCALES)
+        recent = [_FAR] * len(SCALES)
         for scale, young in enumerate(self._young):
+            if not young:
+                continue
             while young and index - young[0][0] > SCALES[scale]:
                 del young[0]
             for _, slot in young:
                 distance = distances.item(scale, slot)
-                distances[scale, slot] = np.inf
+                distances[scale, slot] = _FAR
                 if distance < recent[scale]:
                     recent[scale] = distance
         nearest = distances.argmin(1).tolist()
@@ -105,7 +106,7 @@ class Codebook:
         for scale in range(full):
             slot = nearest[scale]
             distance = distances.item(scale, slot)
-            if distance == np.inf:
+            if distance == _FAR:
                 found.append(0.0)
                 seen.append(None)
             else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -41,8 +42,7 @@ Wish = tuple[Sensitivity, Condition]
 _NONE: frozenset[Wish] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """What a detector says about one point, from the points before it alone.
 
     `score` is 0 for what was seen before and has no upper end.

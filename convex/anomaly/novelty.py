@@ -42,7 +42,7 @@ _TOGETHER: Final = 64  # series whose search is one: few enough to stay in the p
 _BAND: Final = 4.0  # mean absolute deviations, 3.2 standard deviations of normal noise
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would make it the dearest line of an update
 class _Step:
     """A point between being looked at and being judged."""
 
