@@ -338,7 +338,7 @@ class _Assessor:
             self._grouped.setdefault(fingerprint, []).append((pair, measured))
             return
         before = self._stored.get((rule.id, place.series_id))
-        state = _continued(rule, before, int(self._intake.newest[pair.index]))
+        state = continued(rule, before, int(self._intake.newest[pair.index]))
         if total is not None:
             state = replace(state, running_total=total)
         ends = self._intake.stale.get(pair.index, ())
@@ -411,7 +411,7 @@ class _Assessor:
             return Member(series_id, as_member(stored or RuleState()))
         return Member(
             series_id,
-            as_member(_continued(rule, stored, int(self._intake.newest[pair.index]))),
+            as_member(continued(rule, stored, int(self._intake.newest[pair.index]))),
             pair.at,
             measured[series_id],
             self._live_from(pair),
@@ -451,7 +451,7 @@ class _Assessor:
             )
 
 
-def _continued(rule: Rule, state: RuleState | None, newest: int) -> RuleState:
+def continued(rule: Rule, state: RuleState | None, newest: int) -> RuleState:
     """The state to go on from: quiet ones are not saved at each point, the series knows the last.
 
     A rule that was changed begins its waiting and its watch for silence anew.

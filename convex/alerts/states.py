@@ -196,6 +196,51 @@ async def lock_fingerprints(connection: Connection, fingerprints: Sequence[str])
     )
 
 
+async def overdue(
+    connection: Connection, workspace_id: UUID, now: datetime, *, limit: int
+) -> dict[StateKey, Labels]:
+    """The rules that watch for silence, on series silent for longer than they allow."""
+    rows = await connection.execute(
+        "SELECT s.rule_id, s.series_id, e.labels FROM convex.rule_states AS s"
+        " INNER JOIN convex.alert_rules AS r"
+        " ON r.workspace_id = s.workspace_id AND r.id = s.rule_id"
+        " INNER JOIN convex.series AS e ON e.workspace_id = s.workspace_id AND e.id = s.series_id"
+        " WHERE s.workspace_id = %s AND s.no_data_at IS NULL AND s.evaluated_at IS NOT NULL"
+        " AND s.rule_version = r.version AND r.enabled AND r.deleted_at IS NULL"
+        " AND r.no_data <> 'keep' AND r.no_data_after_seconds > 0 AND e.ended_at IS NULL"
+        " AND e.newest_at < %s - make_interval(secs => r.no_data_after_seconds)"
+        " ORDER BY e.newest_at LIMIT %s",
+        (workspace_id, now, limit),
+    )
+    return {(row["rule_id"], row["series_id"]): row["labels"] for row in await rows.fetchall()}
+
+
+async def orphans(connection: Connection, workspace_id: UUID) -> list[StateKey]:
+    """States whose trigger is open although their rule is disabled or deleted."""
+    rows = await connection.execute(
+        "SELECT s.rule_id, s.series_id FROM convex.alert_triggers AS t"
+        " INNER JOIN convex.rule_states AS s"
+        " ON s.workspace_id = t.workspace_id AND s.rule_id = t.rule_id AND s.trigger_id = t.id"
+        " INNER JOIN convex.alert_rules AS r"
+        " ON r.workspace_id = s.workspace_id AND r.id = s.rule_id"
+        " WHERE t.workspace_id = %s AND t.state <> 'resolved'"
+        " AND (NOT r.enabled OR r.deleted_at IS NOT NULL)",
+        (workspace_id,),
+    )
+    return [(row["rule_id"], row["series_id"]) for row in await rows.fetchall()]
+
+
+async def rules_by_id(
+    connection: Connection, workspace_id: UUID, rule_ids: Collection[UUID]
+) -> dict[UUID, Rule]:
+    """These rules as they are now, deleted ones too."""
+    rows = await connection.execute(
+        f"SELECT {RULE_COLUMNS} {RULE_FROM} WHERE r.workspace_id = %s AND r.id = ANY(%s)",
+        (workspace_id, list(rule_ids)),
+    )
+    return {row["id"]: read_rule(row) for row in await rows.fetchall()}
+
+
 async def load_groups(
     connection: Connection, workspace_id: UUID, rules: Collection[Rule]
 ) -> dict[StateKey, tuple[RuleState, Labels]]:

@@ -1,0 +1,150 @@
+"""What the clock alone can tell: series that have gone silent, and triggers nobody speaks for.
+
+Called by a flow every minute for each workspace. It decides as the next point would (`lapse`), at
+the instant at which the data became overdue, so it does not matter which of the two comes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+
+from convex.alerts import record, states
+from convex.alerts.assess import Assessment, Result, continued
+from convex.alerts.evaluate import end_rule, lapse
+from convex.alerts.groups import as_member, shared_by
+from convex.alerts.ingest import IngestResult
+from convex.alerts.liveness import HORIZON
+from convex.alerts.matchers import fingerprint_of, identity_of
+from convex.alerts.model import Kind, Reason, Resolution, Rule, RuleState
+from convex.alerts.replay import Recorder
+from convex.db import Connection
+from convex.metrics import store
+from convex.metrics.catalog import Place
+from convex.metrics.model import Labels, to_microseconds
+
+_MOST = 10_000  # pairs of one call; the rest is found by the next
+
+
+async def check_silence(
+    connection: Connection, workspace_id: UUID, *, now: datetime
+) -> IngestResult:
+    """Decide about every rule whose series is overdue, and end triggers of rules that are gone.
+
+    The caller owns the transaction. The result counts no points.
+    """
+    result = IngestResult()
+    moment = to_microseconds(now)
+    overdue = await states.overdue(connection, workspace_id, now, limit=_MOST)
+    assessment = Assessment()
+    if overdue:
+        ids = np.array(sorted({series_id for _, series_id in overdue}), np.int64)
+        locked = await store.lock_series(connection, workspace_id, ids)
+        newest = dict(zip(locked.ids.tolist(), locked.newest.tolist(), strict=True))
+        rules = await states.rules_by_id(connection, workspace_id, {rule for rule, _ in overdue})
+        fingerprints = sorted(
+            fingerprint_of(workspace_id, str(rule_id), identity_of(labels, rules[rule_id].group_by))
+            for (rule_id, _), labels in overdue.items()
+            if rule_id in rules and rules[rule_id].group_by
+        )
+        if fingerprints:
+            await states.lock_fingerprints(connection, fingerprints)
+        stored = await states.load_groups(connection, workspace_id, list(rules.values()))
+        for (rule_id, series_id), labels in sorted(overdue.items(), key=lambda item: str(item[0])):
+            rule, found = rules.get(rule_id), stored.get((rule_id, series_id))
+            if rule is None or found is None or series_id not in newest:
+                continue
+            place = Place(series_id, rule.metric_id, rule.framework_id, labels)
+            one = _decide(rule, place, found[0], newest[series_id], moment, stored)
+            if one is not None:
+                assessment.results.append(one)
+                assessment.reasons += one.outcome.reasons
+                stored[(rule_id, series_id)] = (one.outcome.state, labels)
+    await record.record(connection, workspace_id, assessment, result)
+    await _end_orphans(connection, workspace_id, now, result)
+    return result
+
+
+def _decide(
+    rule: Rule,
+    place: Place,
+    stored: RuleState,
+    newest: int,
+    now: int,
+    everything: dict[states.StateKey, tuple[RuleState, Labels]],
+) -> Result | None:
+    state = continued(rule, stored, newest)
+    shared = None
+    group: dict[int, RuleState] = {}
+    if rule.group_by:
+        identity = identity_of(place.labels, rule.group_by)
+        group = {
+            series_id: other
+            for (rule_id, series_id), (other, labels) in everything.items()
+            if rule_id == rule.id and identity_of(labels, rule.group_by) == identity
+        }
+        common = shared_by(list(group.values()))
+        shared = RuleState(
+            trigger_id=common.trigger_id,
+            trigger_open=common.open,
+            acknowledged=common.acknowledged,
+        )
+        state = replace(
+            as_member(state), trigger_id=common.trigger_id, historical=common.historical
+        )
+    decision = lapse(rule, state, now)
+    if decision.reason is Reason.ALREADY_EVALUATED:
+        return None
+    change = decision.change
+    if change is not None and shared is not None:
+        others = any(
+            as_member(other).trigger_open
+            for series_id, other in group.items()
+            if series_id != place.series_id
+        )
+        if change.kind is Kind.OPENED and shared.trigger_open:
+            decision = replace(decision, change=None, repeated=True)
+        elif change.kind is Kind.RESOLVED and others:
+            decision = replace(decision, change=None)
+    fingerprint = fingerprint_of(
+        rule.workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
+    )
+    recorder = Recorder(fingerprint, state, now - HORIZON)
+    recorder.take(decision, decision.state.no_data_at or now)
+    return Result(rule, place, fingerprint, recorder.outcome, stored, shared)
+
+
+async def _end_orphans(
+    connection: Connection, workspace_id: UUID, now: datetime, result: IngestResult
+) -> None:
+    """A batch under way while its rule was disabled or deleted can leave a trigger open."""
+    orphans = await states.orphans(connection, workspace_id)
+    if not orphans:
+        return
+    locked = await store.lock_series(
+        connection, workspace_id, np.array(sorted({one[1] for one in orphans}), np.int64)
+    )
+    rules = await states.rules_by_id(connection, workspace_id, {one[0] for one in orphans})
+    stored = await states.load_states(connection, workspace_id, list(rules.values()), locked.ids)
+    assessment = Assessment()
+    for rule_id, series_id in orphans:
+        rule, state = rules[rule_id], stored.get((rule_id, series_id))
+        if state is None or not state.trigger_open:
+            continue
+        reason, resolution = (
+            (Reason.RULE_DISABLED, Resolution.RULE_DISABLED)
+            if rule.deleted_at is None
+            else (Reason.RULE_DELETED, Resolution.RULE_DELETED)
+        )
+        recorder = Recorder("", state, 0)
+        decision = end_rule(state, to_microseconds(now), reason, resolution)
+        ended = recorder.take(replace(decision, state=state), to_microseconds(now))
+        recorder.outcome.state = replace(
+            decision.state, historical=ended.historical, trigger_id=None
+        )
+        place = Place(series_id, rule.metric_id, rule.framework_id, {})
+        assessment.results.append(Result(rule, place, "", recorder.outcome, state))
+    await record.record(connection, workspace_id, assessment, result)
