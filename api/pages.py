@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -76,6 +77,7 @@ def install_pages(app: FastAPI, settings: Settings) -> None:
     app.router.routes += [
         Route("/docs", _to_reference, include_in_schema=False),
         Route("/docs/api", _reference, include_in_schema=False),
+        Route("/docs/prefect", _to_prefect(settings), include_in_schema=False),
         Mount(
             "/docs/api/vendor",
             _Files(_VENDOR, policy=_REFERENCE_POLICY, caching="public, max-age=86400"),
@@ -129,6 +131,16 @@ async def _reference(_: Request) -> Response:
 
 async def _to_reference(_: Request) -> Response:
     return RedirectResponse("/docs/api", status_code=307)
+
+
+def _to_prefect(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
+    """The page does not know the port; Prefect's own UI answers there on the same host."""
+
+    async def redirect(request: Request) -> Response:
+        host = request.url.hostname or settings.host
+        return RedirectResponse(f"{request.url.scheme}://{host}:{settings.prefect_port}/")
+
+    return redirect
 
 
 async def _with_slash(request: Request) -> Response:

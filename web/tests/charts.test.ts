@@ -24,12 +24,16 @@ describe("lines on one axis of time", () => {
     expect(highest).toEqual([2, 3, undefined]);
   });
 
-  it("break where points are missing, not where one is late", () => {
-    const { times, columns } = align([
-      { label: "one", step: 60, points: [point(0, 1), point(2, 2), point(10, 3)] },
-    ]);
-    expect(times).toEqual([0, 120, 180, 600]);
-    expect(columns[0]).toEqual([1, 2, null, 3]);
+  it("break where points are missing", () => {
+    const points = [0, 1, 2, 3, 10, 11].map((minute) => point(minute, minute));
+    const { times, columns } = align([{ label: "one", step: 60, points }]);
+    expect(times).toEqual([0, 60, 120, 180, 240, 600, 660]);
+    expect(columns[0]).toEqual([0, 1, 2, 3, null, 10, 11]);
+  });
+
+  it("do not break because a line is measured less often than it is asked for", () => {
+    const points = [0, 60, 120, 180].map((minute) => point(minute, minute));
+    expect(align([{ label: "hourly", step: 900, points }]).columns).toEqual([[0, 60, 120, 180]]);
   });
 });
 

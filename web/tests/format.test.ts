@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { dayOf, startOfDay } from "@/format/days";
 import { count, plural, quantity, tick } from "@/format/number";
 import { duration, exact, lasted, parseDuration, relative, utc } from "@/format/time";
-import { byUrgency, labelText, ruleText, title } from "@/format/words";
+import { byUrgency, labelText, ruleName, ruleText, title } from "@/format/words";
 import { trigger } from "./support/triggers";
 
 const now = Date.parse("2026-01-31T12:00:00Z");
@@ -126,6 +126,16 @@ describe("words", () => {
   it("names and labels", () => {
     expect(title("on_time_rate")).toBe("On time rate");
     expect(labelText({ origin: "EWR", carrier: "UA" })).toBe("origin=EWR, carrier=UA");
+  });
+
+  it.each([
+    ["Newark: many cancellations", "Many cancellations"],
+    ["Newark - long delays", "Long delays"],
+    ["Newarkish things", "Newarkish things"],
+    ["Newark", "Newark"],
+    ["Many cancellations", "Many cancellations"],
+  ])("%s beside Newark is %s", (rule_name, text) => {
+    expect(ruleName({ rule_name, framework_name: "Newark" })).toBe(text);
   });
 
   it("the most urgent comes first", () => {

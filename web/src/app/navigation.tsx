@@ -15,7 +15,6 @@ import {
 import { NavLink } from "react-router";
 import { useFrameworks } from "@/data/frameworks";
 import { useUnreadCount } from "@/data/notifications";
-import { useLinks } from "@/data/links";
 
 interface Item {
   to: string;
@@ -75,9 +74,8 @@ export function SideNavigation() {
 }
 
 function ExternalLinks() {
-  const { prefect } = useLinks();
   const links: readonly (readonly [string, string, LucideIcon])[] = [
-    [prefect, "Prefect", Workflow],
+    ["/docs/prefect", "Prefect", Workflow],
     ["/docs/dbt/", "Data models", Database],
     ["/docs/quality/", "Data quality", ShieldCheck],
     ["/docs/api", "API reference", BookOpen],

@@ -29,7 +29,6 @@ export function CommentForm({ trigger }: { trigger: string }) {
         placeholder="Comment for the others"
         rows={1}
         maxLength={10_000}
-        className="min-h-8.5"
       />
       <Button type="submit" disabled={comment.isPending}>
         Comment

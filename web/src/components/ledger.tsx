@@ -25,17 +25,16 @@ export function Ledger({ trigger }: { trigger: string }) {
         <li key={row.id} className="flex items-start gap-3 border-b border-line px-4 py-2.5 last:border-b-0">
           <div className="min-w-0 flex-1">
             <p className="truncate text-sm">
-              <span className="font-medium">{row.recipient?.name ?? "Channel"}</span>
+              <span className="font-medium">{row.recipient?.name ?? row.channel ?? "Nobody"}</span>
               <span className="text-muted">
-                {" "}
-                by {row.channel ?? title(row.channel_kind ?? "no channel").toLowerCase()}
+                {row.recipient !== null && row.channel !== null ? ` by ${row.channel}` : ""}
+                {row.recipient === null && row.channel_kind !== null ? ` (${row.channel_kind})` : ""}
               </span>
               {row.step > 0 && <span className="text-muted"> · escalation {row.step}</span>}
             </p>
             <p className="text-sm text-pretty text-muted">
               {row.explanation !== "" ? row.explanation : title(row.reason)}
             </p>
-            {row.last_error !== null && <p className="text-xs text-critical-ink">{row.last_error}</p>}
           </div>
           <div className="text-right">
             <span

@@ -5,11 +5,17 @@ import { title } from "@/format/words";
 import { Sparkline } from "./sparkline";
 import { Skeleton } from "./ui/skeleton";
 
-/** The framework's first metric: its shape over a week and where it stands. */
-export function MainMetric({ framework }: { framework: string }) {
+interface MainMetricProps {
+  framework: string;
+  /** The name of the metric that matters now; else it is the first. */
+  preferred: string | undefined;
+}
+
+/** One metric of a framework: its shape over a week and where it stands. */
+export function MainMetric({ framework, preferred }: MainMetricProps) {
   const series = useSeries(framework);
   const metrics = useMetrics(framework);
-  const metric = metrics.data?.[0];
+  const metric = metrics.data?.find(({ name }) => name === preferred) ?? metrics.data?.[0];
   const main = series.data?.find(({ metric_id }) => metric_id === metric?.id);
   const points = usePoints(main?.id ?? null, daysUntilNow(7));
   if (series.isPending || metrics.isPending || (main !== undefined && points.isPending)) {

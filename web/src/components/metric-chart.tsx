@@ -51,7 +51,9 @@ export function MetricChart({ metric, series, rules, triggers, span }: MetricCha
       })),
     [triggers],
   );
-  const newest = lines.length === 1 ? lines[0]?.points.at(-1)?.value : undefined;
+  const last = lines.length === 1 ? lines[0]?.points.at(-1) : undefined;
+  // The last of many days is a mean of a day; as a headline it would pass for the newest value.
+  const newest = last?.count === 1 ? last.value : undefined;
   return (
     <Card>
       <header className="flex items-baseline gap-2 px-4 pt-3">

@@ -1,11 +1,15 @@
 import clsx from "clsx";
-import type { Transition } from "@/api/types";
+import type { Severity, TriggerDetail } from "@/api/types";
+import { quantity } from "@/format/number";
 import { title } from "@/format/words";
 import { At } from "./time";
 
+const severityDots: Record<Severity, string> = {
+  critical: "bg-critical",
+  warning: "bg-warning",
+  info: "bg-info",
+};
 const dots: Record<string, string> = {
-  opened: "bg-critical",
-  reopened: "bg-critical",
   acknowledged: "bg-accent",
   commented: "bg-accent",
   resolved: "bg-good",
@@ -13,11 +17,12 @@ const dots: Record<string, string> = {
 };
 
 /** The author and the note say all there is to say about these. */
+const OPENINGS = new Set(["opened", "reopened"]);
 const BY_HAND = new Set(["commented", "assigned", "feedback"]);
 
 /** Every change of a trigger, the first on top: it reads as a story. */
-export function Timeline({ transitions }: { transitions: readonly Transition[] }) {
-  const told = transitions.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+export function Timeline({ trigger, unit }: { trigger: TriggerDetail; unit: string }) {
+  const told = trigger.transitions.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
   return (
     <ol className="px-4 py-4">
       {told.map((transition) => (
@@ -29,7 +34,9 @@ export function Timeline({ transitions }: { transitions: readonly Transition[] }
             aria-hidden
             className={clsx(
               "mt-1.5 size-2.5 shrink-0 rounded-full",
-              dots[transition.kind] ?? "bg-line-strong",
+              OPENINGS.has(transition.kind)
+                ? severityDots[trigger.severity]
+                : (dots[transition.kind] ?? "bg-line-strong"),
             )}
           />
           <div className="min-w-0 flex-1">
@@ -39,7 +46,10 @@ export function Timeline({ transitions }: { transitions: readonly Transition[] }
               <At at={transition.at} className="ml-auto text-xs text-muted" />
             </p>
             {!BY_HAND.has(transition.kind) && (
-              <p className="text-sm text-pretty text-muted">{sentence(transition.reason)}</p>
+              <p className="text-sm text-pretty text-muted">
+                {sentence(transition.reason)}
+                {transition.value !== null && ` at ${quantity(transition.value, unit)}`}
+              </p>
             )}
             {transition.note !== "" && (
               <blockquote className="mt-1.5 border-l-2 border-line-strong pl-2.5 text-sm whitespace-pre-wrap">

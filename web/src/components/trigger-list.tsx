@@ -6,7 +6,7 @@ import type { Trigger } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { useLive } from "@/app/live";
 import { useUnits } from "@/data/frameworks";
-import { quantity, tick } from "@/format/number";
+import { plural, quantity, tick } from "@/format/number";
 import { lasted } from "@/format/time";
 import { labelText, title } from "@/format/words";
 import { SeverityIcon, StateBadge } from "./badges";
@@ -103,12 +103,12 @@ export function TriggerRow({
           <Link to={`/alerts/${trigger.id}`} className="truncate row-link font-medium">
             {trigger.rule_name}
           </Link>
-          {trigger.repeat_count > 1 && (
+          {trigger.repeat_count > 0 && (
             <span
               className="numbers shrink-0 text-xs text-muted"
-              title={`Seen ${trigger.repeat_count} times`}
+              title={`It fired again ${plural(trigger.repeat_count, "time")} while it was open`}
             >
-              ×{trigger.repeat_count}
+              ×{trigger.repeat_count + 1}
             </span>
           )}
         </p>

@@ -2,11 +2,18 @@ import clsx from "clsx";
 import { Link } from "react-router";
 import type { Trigger } from "@/api/types";
 import { useLive } from "@/app/live";
+import { lasted } from "@/format/time";
+import { ruleName } from "@/format/words";
 import { SeverityIcon, StateBadge } from "./badges";
 import { Ago } from "./time";
 
+interface TriggerSummaryProps {
+  trigger: Trigger;
+  withFramework?: boolean;
+}
+
 /** A trigger in two short lines, where there is no room for the row. */
-export function TriggerSummary({ trigger }: { trigger: Trigger }) {
+export function TriggerSummary({ trigger, withFramework = true }: TriggerSummaryProps) {
   const { fresh } = useLive();
   return (
     <li
@@ -18,10 +25,12 @@ export function TriggerSummary({ trigger }: { trigger: Trigger }) {
       <SeverityIcon severity={trigger.severity} className="mt-0.5" />
       <div className="min-w-0 flex-1">
         <Link to={`/alerts/${trigger.id}`} className="block truncate row-link text-sm font-medium">
-          {trigger.rule_name}
+          {ruleName(trigger)}
         </Link>
         <p className="truncate text-xs text-muted">
-          {trigger.framework_name} · <Ago at={trigger.opened_at} />
+          {withFramework && `${trigger.framework_name} · `}
+          <Ago at={trigger.opened_at} />
+          {trigger.resolved_at !== null && ` · lasted ${lasted(trigger.opened_at, trigger.resolved_at)}`}
         </p>
       </div>
       <StateBadge state={trigger.state} severity={trigger.severity} />

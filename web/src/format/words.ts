@@ -61,6 +61,18 @@ export function conditionWords(type: AlertType, condition: Condition): string {
 
 const SIDES: Partial<Record<Condition, string>> = { above: ", on the high side", below: ", on the low side" };
 
+/** A rule's name beside its framework's: without saying the framework again. */
+export function ruleName({
+  rule_name,
+  framework_name,
+}: Pick<Trigger, "rule_name" | "framework_name">): string {
+  if (!rule_name.startsWith(framework_name)) return rule_name;
+  const rest = rule_name.slice(framework_name.length).replace(/^\s*[:·|–-]\s*/, "");
+  return rest === "" || rest.length === rule_name.length - framework_name.length
+    ? rule_name
+    : rest.charAt(0).toUpperCase() + rest.slice(1);
+}
+
 export function isOpen(trigger: Pick<Trigger, "state">): boolean {
   return trigger.state !== "resolved";
 }

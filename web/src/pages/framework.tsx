@@ -67,7 +67,7 @@ function Detail({ framework }: { framework: Framework }) {
             {SEVERITIES.map((severity) => (
               <SeverityCount key={severity} severity={severity} count={open[severity]} />
             ))}
-            <Tag>{title(framework.kind)}</Tag>
+            {framework.kind !== "custom" && <Tag>{title(framework.kind)}</Tag>}
             {framework.tags.map((tag) => (
               <Tag key={tag}>{tag}</Tag>
             ))}
@@ -113,7 +113,7 @@ function Detail({ framework }: { framework: Framework }) {
           ) : (
             <ul>
               {recent.slice(0, 10).map((trigger) => (
-                <TriggerSummary key={trigger.id} trigger={trigger} />
+                <TriggerSummary key={trigger.id} trigger={trigger} withFramework={false} />
               ))}
             </ul>
           )}

@@ -55,7 +55,11 @@ export default function OverviewPage() {
             ) : (
               <ul>
                 {frameworks.data.toSorted(byTrouble).map((framework) => (
-                  <FrameworkRow key={framework.id} framework={framework} />
+                  <FrameworkRow
+                    key={framework.id}
+                    framework={framework}
+                    troubled={triggers?.find(({ framework_id }) => framework_id === framework.id)?.metric}
+                  />
                 ))}
               </ul>
             )}
@@ -141,7 +145,13 @@ function Figure({
   );
 }
 
-function FrameworkRow({ framework }: { framework: Framework }) {
+interface FrameworkRowProps {
+  framework: Framework;
+  /** The metric of its worst open alert. */
+  troubled: string | undefined;
+}
+
+function FrameworkRow({ framework, troubled }: FrameworkRowProps) {
   const { open_triggers: open } = framework;
   const lastPoint = framework.last_point_at === null ? "No points" : <Ago at={framework.last_point_at} />;
   const quiet = open.firing + open.acknowledged === 0;
@@ -152,9 +162,11 @@ function FrameworkRow({ framework }: { framework: Framework }) {
           <Link to={`/frameworks/${framework.id}`} className="truncate row-link font-medium">
             {framework.name}
           </Link>
-          <span className="max-sm:hidden">
-            <Tag>{title(framework.kind)}</Tag>
-          </span>
+          {framework.kind !== "custom" && (
+            <span className="max-sm:hidden">
+              <Tag>{title(framework.kind)}</Tag>
+            </span>
+          )}
         </p>
         <p className="truncate text-sm text-muted">
           <span className="@2xl:hidden">{lastPoint} · </span>
@@ -169,7 +181,7 @@ function FrameworkRow({ framework }: { framework: Framework }) {
         ))}
         {quiet && <span className="text-sm text-good-ink">All quiet</span>}
       </div>
-      <MainMetric framework={framework.id} />
+      <MainMetric framework={framework.id} preferred={troubled} />
       <p className="hidden text-right text-sm text-muted @2xl:block">{lastPoint}</p>
       <ChevronRight size={16} aria-hidden className="hidden text-muted @2xl:block" />
     </li>

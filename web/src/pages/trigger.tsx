@@ -18,7 +18,7 @@ import { useMetrics, usePoints } from "@/data/frameworks";
 import { useRule } from "@/data/rules";
 import { around } from "@/data/span";
 import { useTrigger } from "@/data/triggers";
-import { quantity } from "@/format/number";
+import { plural, quantity } from "@/format/number";
 import { lasted } from "@/format/time";
 import { labelText, title } from "@/format/words";
 
@@ -73,7 +73,7 @@ function Detail({ trigger }: { trigger: TriggerDetail }) {
       <div className="grid items-start gap-5 xl:grid-cols-2">
         <Card>
           <CardHeader title="What happened" />
-          <Timeline transitions={trigger.transitions} />
+          <Timeline trigger={trigger} unit={unit} />
           <CommentForm trigger={trigger.id} />
         </Card>
         <Card>
@@ -102,7 +102,7 @@ function Facts({ trigger, unit }: { trigger: TriggerDetail; unit: string }) {
       lasted(trigger.opened_at, trigger.resolved_at ?? now),
     ],
     ["Last seen", <Ago key="l" at={trigger.last_seen_at} />],
-    ["Seen", trigger.repeat_count === 1 ? "once" : `${trigger.repeat_count} times`],
+    ["Fired again", trigger.repeat_count === 0 ? "no" : plural(trigger.repeat_count, "time")],
   ];
   if (trigger.acknowledged_by !== null) facts.push(["Acknowledged by", trigger.acknowledged_by.name]);
   if (trigger.resolution_reason !== null)

@@ -13,16 +13,18 @@ export interface Aligned {
   highest: Column;
 }
 
-/** This many steps without a point are a gap that is shown as one. */
-const GAP_STEPS = 3;
+/** This many usual distances without a point are a gap that is shown as one. */
+const GAP = 3;
 
 /** Lines with their own timestamps, on one common axis of time. */
 export function align(lines: readonly ChartLine[]): Aligned {
   const moments = new Set<number>();
   const stops = lines.map(({ points, step }) => {
     const at = points.map(({ timestamp }) => Date.parse(timestamp) / 1000);
-    const gaps = at.filter((moment, index) => (at[index + 1] ?? moment) - moment > GAP_STEPS * step);
-    const breaks = gaps.map((moment) => moment + step);
+    // What is measured hourly has no gap because it is asked for by the quarter of an hour.
+    const usual = Math.max(step, usualDistance(at));
+    const gaps = at.filter((moment, index) => (at[index + 1] ?? moment) - moment > GAP * usual);
+    const breaks = gaps.map((moment) => moment + usual);
     for (const moment of [...at, ...breaks]) moments.add(moment);
     return { at, breaks };
   });
@@ -44,4 +46,10 @@ export function align(lines: readonly ChartLine[]): Aligned {
     lowest: column(0, ({ min }) => min),
     highest: column(0, ({ max }) => max),
   };
+}
+
+/** The median time between neighbours, in seconds. */
+function usualDistance(at: readonly number[]): number {
+  const distances = at.slice(1).map((moment, index) => moment - (at[index] ?? moment));
+  return distances.sort((a, b) => a - b)[Math.floor(distances.length / 2)] ?? 0;
 }

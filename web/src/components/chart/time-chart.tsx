@@ -182,7 +182,8 @@ function drawEpisodes(plot: uPlot, episodes: readonly Episode[], colour: (name: 
     const left = plot.valToPos(Date.parse(from) / 1000, "x", true);
     const right = to === null ? bbox.left + bbox.width : plot.valToPos(Date.parse(to) / 1000, "x", true);
     const width = Math.max(2 * devicePixelRatio, right - left);
-    ctx.fillStyle = faded(colour(severity), 14);
+    // On a year hundreds are a hair wide: as strongly drawn as one, they would hide the line.
+    ctx.fillStyle = faded(colour(severity), right - left < 4 * devicePixelRatio ? 6 : 14);
     ctx.fillRect(left, bbox.top, width, bbox.height);
     ctx.fillStyle = colour(severity);
     ctx.fillRect(left, bbox.top, width, 2 * devicePixelRatio);

@@ -10,7 +10,7 @@ export function Input({ className, ...rest }: ComponentProps<"input">) {
 }
 
 export function Textarea({ className, ...rest }: ComponentProps<"textarea">) {
-  return <textarea className={clsx(control, "min-h-16 py-1.5", className)} {...rest} />;
+  return <textarea className={clsx(control, "py-1.5", className)} {...rest} />;
 }
 
 /** The browser's own select: it is the best one on a phone and by keyboard. `className` is its frame's. */
