@@ -42,8 +42,8 @@ export interface paths {
          * Sign in
          * @description An access token for one hour and a refresh token, for an e-mail and a password.
          *
-         *     Twenty attempts in five minutes are allowed for one address (429 after that). A wrong password
-         *     and an unknown address are answered alike, in the same time.
+         *     Twenty wrong passwords in five minutes are allowed for one e-mail address (429 after that). A
+         *     wrong password and an unknown address are answered alike, in the same time.
          */
         post: operations["sign_in_api_v1_auth_sign_in_post"];
         delete?: never;

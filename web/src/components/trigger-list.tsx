@@ -8,7 +8,7 @@ import { useLive } from "@/app/live";
 import { useUnits } from "@/data/frameworks";
 import { plural, quantity, tick } from "@/format/number";
 import { lasted } from "@/format/time";
-import { labelText, title } from "@/format/words";
+import { labelText, ruleName, title } from "@/format/words";
 import { SeverityIcon, StateBadge } from "./badges";
 import { Ago, useNow } from "./time";
 import { ActionButtons, useTriggerActions } from "./trigger-actions";
@@ -101,7 +101,7 @@ export function TriggerRow({
       <div className="min-w-0">
         <p className="flex min-w-0 items-baseline gap-2">
           <Link to={`/alerts/${trigger.id}`} className="truncate row-link font-medium">
-            {trigger.rule_name}
+            {ruleName(trigger)}
           </Link>
           {trigger.repeat_count > 0 && (
             <span

@@ -1,5 +1,5 @@
 import clsx from "clsx";
-import { CheckCheck, Inbox } from "lucide-react";
+import { Check, CheckCheck, Inbox } from "lucide-react";
 import { Link, useSearchParams } from "react-router";
 import { messageOf } from "@/api/problem";
 import type { InAppNotification } from "@/api/types";
@@ -73,7 +73,7 @@ export default function InboxPage() {
 
 function Row({ item, onRead }: { item: InAppNotification; onRead: () => void }) {
   const isNew = item.read_at === null;
-  const heading = clsx("block truncate", isNew ? "font-semibold" : "font-medium");
+  const heading = clsx("block text-pretty", isNew ? "font-semibold" : "font-medium");
   return (
     <li className="relative flex items-start gap-3 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50">
       <span aria-hidden className={clsx("mt-2 -mr-1 size-1.5 shrink-0 rounded-full", isNew && "bg-accent")} />
@@ -91,8 +91,9 @@ function Row({ item, onRead }: { item: InAppNotification; onRead: () => void }) 
       <div className="relative flex shrink-0 flex-col items-end gap-1">
         <Ago at={item.created_at} className="text-xs text-muted" />
         {isNew && (
-          <Button look="ghost" size="sm" onClick={onRead}>
-            Mark as read
+          <Button look="ghost" size="sm" onClick={onRead} aria-label="Mark as read">
+            <Check size={14} aria-hidden />
+            <span className="max-sm:hidden">Mark as read</span>
           </Button>
         )}
       </div>
