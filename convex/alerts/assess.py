@@ -13,11 +13,12 @@ from uuid import UUID
 
 import numpy as np
 
-from convex.alerts import anomalies, states
+from convex.alerts import anomalies, late, states
 from convex.alerts.groups import GroupOutcome, Member, as_member, replay_group, shared_by
 from convex.alerts.liveness import live_from
 from convex.alerts.matchers import fingerprint_of, identity_of, match_all
 from convex.alerts.measure import (
+    PREVIOUS_POINT_REACH,
     Measurements,
     Points,
     fires_at,
@@ -60,6 +61,7 @@ class Assessment:
     reasons: Counter[Reason] = field(default_factory=Counter)
     explanations: dict[tuple[int, int], Explanation] = field(default_factory=dict)
     confidence: ConfidenceMap = field(default_factory=ConfidenceMap)
+    moved: list[late.Moved] = field(default_factory=list)
 
     def explanation(self, result: Result, opened_at: int) -> Explanation | None:
         """Why the detector found the point of this instant unusual, if it is what the rule asks."""
@@ -136,11 +138,14 @@ class _Assessor:
         self._owners = intake.series_of_points()
         self._stored: Mapping[states.StateKey, RuleState] = {}
         self._grouped: dict[str, list[tuple[_Pair, Measurements]]] = {}
+        self._late: dict[states.StateKey, Result] = {}
 
     async def run(
         self, rules: Mapping[UUID, list[Rule]], stored: Mapping[states.StateKey, RuleState]
     ) -> None:
         self._stored = stored
+        if self._intake.arrived.any():
+            await self._replay_late(rules)
         near: list[_Pair] = []
         far: list[_Pair] = []
         for metric_id, first, last in self._metrics():
@@ -156,6 +161,8 @@ class _Assessor:
             await self._replay_far(far)
         if self._grouped:
             await self._replay_groups()
+        for missed in self._late.values():
+            self._keep(missed)
 
     def _metrics(self) -> Iterator[tuple[UUID, int, int]]:
         """Each metric with the range of its places."""
@@ -192,9 +199,12 @@ class _Assessor:
         loud = set(self._owners[start:stop][firing].tolist())
         if rule.label_matchers:
             loud &= set(self._watched(rule, first, last))
-        for index in range(first, last) if self._stored else ():
-            state = self._stored.get((rule.id, intake.places[index].series_id))
-            if state is not None and (index in intake.stale or not is_quiet(state)):
+        for index in range(first, last) if self._stored or self._late else ():
+            key = (rule.id, intake.places[index].series_id)
+            state = self._stored.get(key)
+            if key in self._late or (
+                state is not None and (index in intake.stale or not is_quiet(state))
+            ):
                 loud.add(index)
         pairs = [_Pair(rule, index, self._fresh_of(index)) for index in sorted(loud)]
         quiet = int(np.count_nonzero(fresh)) - sum(len(pair.at) for pair in pairs)
@@ -259,6 +269,7 @@ class _Assessor:
                 not is_tracked(pair.rule)
                 and (state is None or is_quiet(state))
                 and pair.index not in self._intake.stale
+                and (pair.rule.id, place.series_id) not in self._late
                 and not fires_at(pair.rule, measured.scores).any()
                 and bool(measured.known.all())
             )
@@ -323,9 +334,9 @@ class _Assessor:
             first = int(pair.at[0]) if len(pair.at) else 0
             return await store.total_before(self._connection, place.series_id, first)
         start, stop = self._intake.starts[pair.index], self._intake.starts[pair.index + 1]
-        late = self._intake.values[start:stop][self._intake.arrived[start:stop]]
+        arrived = self._intake.values[start:stop][self._intake.arrived[start:stop]]
         total = state.running_total
-        for value in late.tolist():
+        for value in arrived.tolist():
             total += value
         return total
 
@@ -338,11 +349,15 @@ class _Assessor:
             self._grouped.setdefault(fingerprint, []).append((pair, measured))
             return
         before = self._stored.get((rule.id, place.series_id))
-        state = continued(rule, before, int(self._intake.newest[pair.index]))
+        missed = self._late.pop((rule.id, place.series_id), None)
+        going_on = before if missed is None else missed.outcome.state
+        state = continued(rule, going_on, int(self._intake.newest[pair.index]))
         if total is not None:
             state = replace(state, running_total=total)
         ends = self._intake.stale.get(pair.index, ())
         outcome = replay(rule, fingerprint, pair.at, measured, state, self._live_from(pair), ends)
+        if missed is not None:
+            outcome = late.combine(missed.outcome, outcome)
         self._keep(Result(rule, place, fingerprint, outcome, before))
 
     def _live_from(self, pair: _Pair) -> int:
@@ -367,6 +382,54 @@ class _Assessor:
             or result.outcome.episodes
         ):
             self.assessment.results.append(result)
+
+    async def _replay_late(self, rules: Mapping[UUID, list[Rule]]) -> None:
+        """What points that came late bring to light, before the new ones are evaluated."""
+        intake = self._intake
+        for index, place in enumerate(intake.places):
+            start, stop = intake.starts[index], intake.starts[index + 1]
+            arrived = intake.timestamps[start:stop][intake.arrived[start:stop]]
+            if len(arrived) == 0:
+                continue
+            for rule in rules.get(place.metric_id, ()):
+                alone = not (rule.group_by or is_running_total(rule) or is_learnt(rule))
+                if alone and match_all(rule.label_matchers, place.labels):
+                    await self._replay_late_pair(rule, index, arrived)
+
+    async def _replay_late_pair(self, rule: Rule, index: int, arrived: IntArray) -> None:
+        place, newest = self._intake.places[index], int(self._intake.newest[index])
+        fingerprint = fingerprint_of(
+            self._workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
+        )
+        known = await states.known_episodes(self._connection, self._workspace_id, fingerprint)
+        start, end = late.region(rule, arrived, newest, known)
+        farthest = max(far for far, _ in spans(rule))
+        if needs_previous_point(rule):
+            farthest = PREVIOUS_POINT_REACH
+        found = await store.read_ranges(
+            self._connection,
+            np.array([place.series_id], np.int64),
+            np.array([start - farthest], np.int64),
+            np.array([end], np.int64),
+        )
+        points = Points(*found[place.series_id])
+        before = self._stored.get((rule.id, place.series_id))
+        missed = late.find_missed(
+            rule,
+            fingerprint,
+            points,
+            late.instants_in(points, start, end),
+            before,
+            known,
+            newest=newest,
+            live_from=self._live_from(_Pair(rule, index, arrived)),
+        )
+        self.assessment.moved += missed.moved
+        changed = missed.outcome.state != (before or RuleState())
+        if missed.outcome.episodes or changed:
+            self._late[(rule.id, place.series_id)] = Result(
+                rule, place, fingerprint, missed.outcome, before
+            )
 
     async def _replay_groups(self) -> None:
         """Rules whose series share a trigger: under a lock of each group, all its series known."""

@@ -60,6 +60,8 @@ async def record(
         await states.insert_triggers(connection, workspace_id, new)
     if transitions:
         await states.append_transitions(connection, workspace_id, transitions)
+    if assessment.moved:
+        await states.move_ends(connection, workspace_id, assessment.moved)
     if promoted:
         await states.plan_promoted(connection, workspace_id, promoted)
     stored = [

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from convex.alerts.late import Known, Moved
 from convex.alerts.measure import fire_limit
 from convex.alerts.model import Reason, Resolution, Rule, RuleState, Status
 from convex.alerts.rule_store import RULE_COLUMNS, RULE_FROM, read_rule
@@ -320,6 +321,52 @@ async def known_triggers(
     return (
         {row["id"] for row in found if row["id"] in wanted},
         {row["fingerprint"]: row["id"] for row in found if row["open"]},
+    )
+
+
+async def known_episodes(
+    connection: Connection, workspace_id: UUID, fingerprint: str
+) -> list[Known]:
+    """The triggers of a fingerprint; history that nobody has touched may be moved."""
+    rows = await connection.execute(
+        "SELECT id, opened_at, resolved_at, NOT historical OR acknowledged_at IS NOT NULL"
+        " OR feedback IS NOT NULL OR resolved_by IS NOT NULL OR state <> 'resolved' AS settled"
+        " FROM convex.alert_triggers WHERE workspace_id = %s AND fingerprint = %s"
+        " ORDER BY opened_at",
+        (workspace_id, fingerprint),
+    )
+    return [
+        Known(
+            row["id"],
+            to_microseconds(row["opened_at"]),
+            microseconds(row["resolved_at"]),
+            row["settled"],
+        )
+        for row in await rows.fetchall()
+    ]
+
+
+async def move_ends(connection: Connection, workspace_id: UUID, moved: Sequence[Moved]) -> None:
+    """Put imported triggers where they belong, and say so in their history."""
+    columns = (
+        [one.trigger_id for one in moved],
+        [to_datetime(one.opened_at) for one in moved],
+        [to_datetime(one.resolved_at) for one in moved],
+        [to_datetime(one.last_seen_at) for one in moved],
+        [one.repeats for one in moved],
+    )
+    await connection.execute(
+        "WITH w AS (SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[],"
+        " %s::timestamptz[], %s::integer[])"
+        " AS w (id, opened_at, resolved_at, last_seen_at, repeats)),"
+        " told AS (INSERT INTO convex.trigger_transitions (workspace_id, trigger_id, kind,"
+        " from_state, to_state, reason, at) SELECT %s, id, 'changed', 'resolved', 'resolved',"
+        " 'history_completed', resolved_at FROM w)"
+        " UPDATE convex.alert_triggers AS t SET opened_at = w.opened_at,"
+        " resolved_at = w.resolved_at, last_seen_at = w.last_seen_at,"
+        " repeat_count = w.repeats, version = t.version + 1,"
+        " updated_at = now() FROM w WHERE t.workspace_id = %s AND t.id = w.id",
+        (*columns, workspace_id, workspace_id),
     )
 
 
