@@ -91,12 +91,12 @@ _INSERT = """
 INSERT INTO convex.alert_notifications (
     id, workspace_id, trigger_id, transition_id, kind, recipient_id, channel_id, channel_kind,
     step, state, reason, explanation, severity, group_key, carried_by, idempotency_key, payload,
-    due_at, delivered_at, attempts, lease_id, leased_until
+    due_at, delivered_at, attempts, lease_id, leased_until, created_at
 )
 SELECT r.id, r.workspace_id, r.trigger_id, r.transition_id, r.kind, r.recipient_id, r.channel_id,
     r.channel_kind, r.step, r.state, r.reason, r.explanation, r.severity, r.group_key,
     r.carried_by, r.idempotency_key, p.payload, r.due_at, r.delivered_at, r.attempts,
-    r.lease_id, r.leased_until
+    r.lease_id, r.leased_until, %(now)s
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
     id uuid, workspace_id uuid, trigger_id uuid, transition_id bigint, kind text,
     recipient_id uuid, channel_id uuid, channel_kind text, step smallint, state text, reason text,
@@ -188,6 +188,7 @@ def save_queries(
             (
                 _INSERT,
                 {
+                    "now": now,
                     "rows": orjson.dumps(rows).decode(),
                     "payloads": orjson.dumps(list(payloads.values())).decode(),
                 },

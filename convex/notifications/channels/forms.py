@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from convex.notifications.channels.message import Message, Part, headline, sentences, shorten
@@ -86,7 +86,7 @@ def pagerduty(message: Message, routing_key: str) -> Iterator[dict[str, Any]]:
                 "component": trigger.get("metric"),
                 "group": trigger.get("framework_name"),
                 "class": trigger.get("type"),
-                "custom_details": dict(trigger),
+                "custom_details": _with_figures(trigger),
             }
             event["client"] = "Convex"
             event["client_url"] = message.url
@@ -115,8 +115,18 @@ def _data(message: Message) -> dict[str, Any]:
     }
 
 
+def _with_figures(trigger: Mapping[str, Any]) -> dict[str, Any]:
+    """The trigger with its figures as floats: PostgreSQL gives large ones back as integers."""
+    figures = {name: trigger.get(name) for name in ("value", "threshold")}
+    return {
+        **trigger,
+        **{name: None if value is None else float(value) for name, value in figures.items()},
+    }
+
+
 def _alert(part: Part) -> dict[str, Any]:
-    alert: dict[str, Any] = {**part.trigger, "kind": part.kind.value, "at": part.payload.get("at")}
+    alert = _with_figures(part.trigger)
+    alert |= {"kind": part.kind.value, "at": part.payload.get("at")}
     for name in ("note", "author"):
         if name in part.payload:
             alert[name] = part.payload[name]

@@ -44,7 +44,7 @@ class WebhookSender:
             key = str(destination.secret.get("routing_key", ""))
             receipt = DELIVERED
             for event in pagerduty(message, key):
-                body, content_type = orjson.dumps(event), "application/json"
+                body, content_type = _dump(event), "application/json"
                 receipt = await self._post(url or PAGERDUTY_URL, body, content_type, message, {})
                 if receipt.outcome is not Outcome.DELIVERED:
                     return receipt
@@ -54,11 +54,11 @@ class WebhookSender:
         content_type = "application/json"
         if mode == "cloudevents":
             content_type = "application/cloudevents+json"
-            body = orjson.dumps(cloudevent(message))
+            body = _dump(cloudevent(message))
         elif mode == "alertmanager":
-            body = orjson.dumps(alertmanager(message))
+            body = _dump(alertmanager(message))
         else:
-            body = orjson.dumps(standard(message))
+            body = _dump(standard(message))
         headers = {
             str(name): str(value) for name, value in destination.config.get("headers", {}).items()
         }
@@ -80,6 +80,11 @@ class WebhookSender:
             **sign(keys, webhook_id(message), int(self._clock()), body),
         }
         return await self._poster.post(url, body, signed)
+
+
+def _dump(body: Mapping[str, Any]) -> bytes:
+    """Sorted, since a payload that has been in the database comes back in another order."""
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
 def webhook_id(message: Message) -> str:

@@ -142,6 +142,34 @@ async def test_a_refusal_fails_at_once(
     assert not seen.exhausted
 
 
+async def test_the_body_is_the_same_from_memory_and_from_the_database(
+    fresh_settings: Settings, fresh_worker: Database
+) -> None:
+    answers = iter([503, 204])
+
+    async def moody(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=next(answers))
+
+    async with open_http(moody) as http:
+        settings = towards(fresh_settings, http)
+        tenant, watched = await prepare(fresh_worker, settings, http.url())
+        async with at_work(settings):
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                await rows.until(connection, "SELECT 1 WHERE convex.alert_flow_alive()")
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                (fired,) = await rows.fire(connection, watched)
+                await connection.execute(
+                    "UPDATE convex.alert_triggers SET value = 1e30, threshold = 3,"
+                    """ labels = '{"zone": "a", "b": "2", "ccc": "3"}' WHERE id = %s""",
+                    (fired,),
+                )
+            ledger = await settled(fresh_worker, tenant)
+    hook = next(one for one in ledger if one["channel_kind"] == "webhook")
+    assert (hook["state"], hook["attempts"]) == ("delivered", 2)
+    assert len({one.body for one in http.got}) == 1
+    assert http.got[0].json["data"]["alerts"][0]["value"] == 1e30
+
+
 async def test_gone_switches_the_channel_off_and_tells_the_owners(
     fresh_settings: Settings, fresh_worker: Database
 ) -> None:
