@@ -1,11 +1,13 @@
-"""dbt's first build and its daily increment against the same aggregation as one SQL statement.
+"""dbt's full build and its daily increment against the same aggregation as one SQL statement.
 
     python -m bench.dbt [--triggers 1000000] [--repeat 5]
 
 The statement makes `alert_analytics` straight from the tables of schema convex, by the models' own
 SQL, with the facts as parts of it instead of tables. dbt builds every mart on the way, with its
 policies, indexes and statistics, in a process that has run dbt before; its data tests are timed
-apart. Both sides alternate on the same server, which has fsync off like every throw-away one.
+apart. A full build is a refresh from scratch beside the tables that it then replaces. Both sides
+have the same memory to sort in, and alternate on the same server, which has fsync off like every
+throw-away one.
 """
 
 from __future__ import annotations
@@ -142,6 +144,7 @@ def _without_semicolon(path: Path) -> str:
 def _execute(settings: Settings, statement: str) -> float:
     with psycopg.connect(role_url(settings, "convex_dbt"), autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS analytics.bench")
+        connection.execute("SET work_mem = '64MB'")  # as dbt's macro make_room does
         start = time.perf_counter()
         connection.execute(statement.encode())
         return time.perf_counter() - start
@@ -160,8 +163,8 @@ def _print(times: dict[str, list[float]], triggers: int) -> None:
         table.add_column(column)
     rows = (
         ("one SQL statement", "statement", None, ""),
-        ("dbt, first build", "full", "statement", "≤ 2 × the statement"),
-        ("dbt, a day's increment", "increment", "full", "≤ 0.1 × the first build"),
+        ("dbt, full build", "full", "statement", "≤ 2 × the statement"),
+        ("dbt, a day's increment", "increment", "full", "≤ 0.1 × the full build"),
         ("data tests (apart)", "tests", "full", ""),
     )
     for label, name, base, goal in rows:
