@@ -26,7 +26,7 @@ from convex.alerts.model import (
 from convex.db import Connection
 from convex.db.pages import Page, decode_cursor, encode_cursor
 from convex.errors import Conflict, NotFound
-from convex.metrics.model import Aggregate
+from convex.metrics.model import Aggregate, Labels
 
 DRAFT_COLUMNS = tuple(one.name for one in fields(RuleDraft))
 RULE_COLUMNS = (
@@ -200,3 +200,51 @@ async def framework_of_metric(
     )
     row = await rows.fetchone()
     return None if row is None else row["framework_id"]
+
+
+async def surroundings(
+    connection: Connection, workspace_id: UUID, metric_id: UUID
+) -> dict[str, Any] | None:
+    """What a rule takes from its metric: framework_id, framework, metric, target, limit."""
+    rows = await connection.execute(
+        'SELECT m.framework_id, f.slug AS framework, m.name AS metric, m.target, m."limit"'
+        " FROM convex.metrics AS m INNER JOIN convex.frameworks AS f"
+        " ON f.workspace_id = m.workspace_id AND f.id = m.framework_id"
+        " WHERE m.workspace_id = %s AND m.id = %s",
+        (workspace_id, metric_id),
+    )
+    return await rows.fetchone()
+
+
+async def series_of_metric(
+    connection: Connection, workspace_id: UUID, metric_id: UUID
+) -> dict[int, Labels]:
+    """The series of a metric with their labels."""
+    rows = await connection.execute(
+        "SELECT id, labels FROM convex.series WHERE workspace_id = %s AND metric_id = %s",
+        (workspace_id, metric_id),
+    )
+    return {row["id"]: row["labels"] for row in await rows.fetchall()}
+
+
+async def marked_triggers(
+    connection: Connection, workspace_id: UUID, rule_id: UUID, since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """Triggers of the rule that people marked, or acknowledged, with what that says of them."""
+    rows = await connection.execute(
+        "SELECT series_id, opened_at, resolved_at, coalesce(feedback, 'actionable') AS mark"
+        " FROM convex.alert_triggers WHERE workspace_id = %s AND rule_id = %s"
+        " AND opened_at > %s AND opened_at <= %s"
+        " AND (feedback IS NOT NULL OR acknowledged_by IS NOT NULL)",
+        (workspace_id, rule_id, since, until),
+    )
+    return await rows.fetchall()
+
+
+async def zone_of(connection: Connection, workspace_id: UUID) -> str:
+    """The IANA zone of the workspace."""
+    rows = await connection.execute(
+        "SELECT timezone FROM convex.workspaces WHERE id = %s", (workspace_id,)
+    )
+    row = await rows.fetchone()
+    return "UTC" if row is None else str(row["timezone"])

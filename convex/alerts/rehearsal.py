@@ -1,0 +1,219 @@
+"""Backtests and tunings over what is stored: load, replay off the event loop, compare."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+
+from convex.alerts import backtest, rule_store, tuning
+from convex.alerts.backtest import Backtest, Found, History, Labelled
+from convex.alerts.describe import format_duration
+from convex.alerts.measure import Points, is_learnt
+from convex.alerts.model import Rule, RuleDraft
+from convex.alerts.present import instant_json
+from convex.alerts.validate import check_rule
+from convex.db import Connection
+from convex.errors import InvalidInput
+from convex.metrics import store
+from convex.metrics.model import to_datetime, to_microseconds
+
+MOST_POINTS = 5_000_000
+LONGEST = timedelta(days=750)
+_SHOWN = 200  # episodes in an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A backtest of a draft, beside that of the rule as it is saved (None: there is none)."""
+
+    tested: Backtest
+    saved: Backtest | None
+
+
+async def rehearse(
+    connection: Connection,
+    workspace_id: UUID,
+    draft: RuleDraft,
+    *,
+    since: datetime,
+    until: datetime,
+    rule_id: UUID | None = None,
+) -> Rehearsal:
+    """What the draft would have done; with `rule_id`, also what that saved rule would have.
+
+    Raises `InvalidInput` for a rule that cannot work, or a range that is too long.
+    """
+    check_rule(draft)
+    rule = await _as_rule(connection, workspace_id, draft)
+    rules = [rule]
+    if rule_id is not None:
+        rules.append(await rule_store.get_rule(connection, workspace_id, rule_id))
+    tested: list[Backtest] = []
+    zone = await rule_store.zone_of(connection, workspace_id)
+    for one in rules:
+        histories = await _load(connection, one, since, until)
+        labelled = await _labelled(connection, one if rule_id is None else rules[1], since, until)
+        tested.append(
+            await asyncio.to_thread(
+                backtest.backtest,
+                one,
+                histories,
+                to_microseconds(since),
+                to_microseconds(until),
+                zone=zone,
+                labelled=labelled,
+            )
+        )
+    return Rehearsal(tested[0], tested[1] if len(tested) > 1 else None)
+
+
+async def tune_rule(
+    connection: Connection,
+    workspace_id: UUID,
+    rule_id: UUID,
+    *,
+    since: datetime,
+    until: datetime,
+) -> tuning.Tuning:
+    """Settings that would save episodes, and what they would miss."""
+    rule = await rule_store.get_rule(connection, workspace_id, rule_id)
+    histories = await _load(connection, rule, since, until)
+    labelled = await _labelled(connection, rule, since, until)
+    zone = await rule_store.zone_of(connection, workspace_id)
+    begin, end = to_microseconds(since), to_microseconds(until)
+
+    def work() -> tuning.Tuning:
+        prepared = backtest.prepare(rule, histories, begin, end)
+        return tuning.tune(rule, prepared, begin, end, zone=zone, labelled=labelled)
+
+    return await asyncio.to_thread(work)
+
+
+async def _as_rule(connection: Connection, workspace_id: UUID, draft: RuleDraft) -> Rule:
+    around = await rule_store.surroundings(connection, workspace_id, draft.metric_id)
+    if around is None or around["framework_id"] != draft.framework_id:
+        raise InvalidInput(
+            "There is no such metric in this framework of the workspace.", field="metric_id"
+        )
+    now = datetime.now(UTC)
+    fields = {name: getattr(draft, name) for name in rule_store.DRAFT_COLUMNS}
+    return Rule(
+        **fields,
+        id=uuid4(),
+        workspace_id=workspace_id,
+        created_at=now,
+        updated_at=now,
+        **{name: around[name] for name in ("framework", "metric", "target", "limit")},
+    )
+
+
+async def _load(
+    connection: Connection, rule: Rule, since: datetime, until: datetime
+) -> list[History]:
+    if until <= since or until - since > LONGEST:
+        raise InvalidInput("The range must end after it begins, two years at most.", field="since")
+    series = await rule_store.series_of_metric(connection, rule.workspace_id, rule.metric_id)
+    # A detector learns from the first point on; the others look back as far as their windows do.
+    past = LONGEST if is_learnt(rule) else backtest.longest_past(rule)
+    ids = np.array(sorted(series), np.int64)
+    if len(ids) == 0:
+        return []
+    found = await store.read_ranges(
+        connection,
+        ids,
+        np.full(len(ids), to_microseconds(since - past), np.int64),
+        np.full(len(ids), to_microseconds(until), np.int64),
+    )
+    if sum(len(timestamps) for timestamps, _ in found.values()) > MOST_POINTS:
+        raise InvalidInput("The range holds too many points; choose a shorter one.", field="since")
+    return [
+        History(series_id, series[series_id], Points(*points))
+        for series_id, points in sorted(found.items())
+    ]
+
+
+async def _labelled(
+    connection: Connection, rule: Rule, since: datetime, until: datetime
+) -> list[Labelled]:
+    """The marked triggers of the rule; one that a person acknowledged counts as actionable."""
+    rows = await rule_store.marked_triggers(connection, rule.workspace_id, rule.id, since, until)
+    return [
+        Labelled(
+            None if rule.group_by else row["series_id"],
+            row["mark"],
+            to_microseconds(row["opened_at"]),
+            None if row["resolved_at"] is None else to_microseconds(row["resolved_at"]),
+        )
+        for row in rows
+    ]
+
+
+def backtest_json(tested: Backtest) -> dict[str, Any]:
+    """A backtest as the API and the command line show it."""
+    return {
+        "since": instant_json(to_datetime(tested.since)),
+        "until": instant_json(to_datetime(tested.until)),
+        "series": tested.series,
+        "evaluations": tested.evaluations,
+        "triggers": len(tested.episodes),
+        "triggers_per_week": round(tested.per_week, 3),
+        "triggers_per_week_interval": (
+            None if tested.interval is None else [round(bound, 3) for bound in tested.interval]
+        ),
+        "flaps": tested.flaps,
+        "sleep_hour_share": None if tested.sleep_share is None else round(tested.sleep_share, 3),
+        "firing_share": round(tested.firing_share, 5),
+        "actionable": {
+            "total": tested.overlap["actionable"].total,
+            "found": tested.overlap["actionable"].found,
+        },
+        "false_positive": {
+            "total": tested.overlap["false_positive"].total,
+            "found": tested.overlap["false_positive"].found,
+        },
+        "outcomes": {reason.value: count for reason, count in sorted(tested.reasons.items())},
+        "episodes": [_episode_json(one) for one in tested.episodes[-_SHOWN:]],
+    }
+
+
+def _episode_json(one: Found) -> dict[str, Any]:
+    end = None if one.resolved_at is None else to_datetime(one.resolved_at)
+    return {
+        "series_id": one.series_id,
+        "labels": dict(one.labels),
+        "opened_at": instant_json(to_datetime(one.opened_at)),
+        "resolved_at": instant_json(end),
+        "value": one.value,
+        "repeat_count": one.repeats,
+        "flapping": one.flapping,
+    }
+
+
+def tuning_json(found: tuning.Tuning) -> dict[str, Any]:
+    """A tuning as the API shows it."""
+    return {
+        "tried": found.tried,
+        "now": _candidate_json(found.now),
+        "candidates": [_candidate_json(one) for one in found.candidates],
+    }
+
+
+def _candidate_json(one: tuning.Candidate) -> dict[str, Any]:
+    rule = one.rule
+    summary = backtest_json(one.backtest)
+    return {
+        "threshold_value": rule.threshold_value,
+        "change_percentage": rule.change_percentage,
+        "recovery_threshold": rule.recovery_threshold,
+        "for": format_duration(rule.for_seconds),
+        "keep_firing_for": format_duration(rule.keep_firing_for_seconds),
+        "saved_per_week": round(one.saved, 3),
+        "missed_actionable": one.missed,
+        "kept_false_positives": one.false_positives,
+        "backtest": {name: value for name, value in summary.items() if name != "episodes"},
+    }
