@@ -8,20 +8,22 @@ from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from api import idempotency
 from api.authentication import Caller
-from api.dependencies import bearer, identify
+from api.dependencies import Pages, Reading, Viewer, bearer, identify
 from api.problems import UnsupportedMediaType
-from api.replies import encode
+from api.replies import encode, reply_page
 from api.resources import Resources, resources_of
 from api.routes import new_router
 from api.schemas import frameworks as schema
+from api.schemas.shared import PageOf
 from convex.alerts.ingest import IngestResult, ingest_points
-from convex.metrics.model import PointBatch
+from convex.metrics.model import PointBatch, Rejection
 from convex.metrics.partitions import ensure_partitions, partitions_known
 from convex.metrics.push import parse_csv, parse_json, parse_ndjson
+from convex.metrics.rejected import list_rejected
 from convex.telemetry import metrics
 
 router = new_router("points")
@@ -149,3 +151,31 @@ def _tell(resources: Resources, workspace_id: UUID, result: IngestResult) -> Non
         metrics.alert_triggers.labels(kind, severity).inc(count)
     if result.cursor is not None or result.transitions:
         resources.announcer.announce(workspace_id, result.cursor, alert_flow=result.transitions > 0)
+
+
+@router.get(
+    "/rejected-points",
+    response_model=PageOf[schema.RejectedShape],
+    summary="Points that were not taken",
+)
+async def list_rejected_points(
+    request: Request,
+    pages: Pages,
+    caller: Viewer,
+    connection: Reading,
+    reason: Annotated[Rejection | None, Query(description="Only for this reason.")] = None,
+    source: Annotated[
+        str | None,
+        Query(max_length=200, pattern="^[^\\x00]*$", description="Only from this source."),
+    ] = None,
+) -> Response:
+    """Newest first, each as it came, with its reason."""
+    page = await list_rejected(
+        connection,
+        caller.workspace_id,
+        reason=reason,
+        source=source,
+        limit=pages.limit,
+        cursor=pages.cursor,
+    )
+    return reply_page(request, page, lambda one: one)

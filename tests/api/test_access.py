@@ -71,6 +71,13 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
         ("post", f"/alert-triggers/{{trigger_id}}/{action}"): EDITORS
         for action in ("acknowledge", "resolve", "reopen", "comment", "assign", "feedback")
     },
+    ("get", "/rejected-points"): READERS,
+    ("get", "/silences"): READERS,
+    ("post", "/silences"): EDITORS,
+    ("post", "/silences/preview"): READERS,
+    ("get", "/silences/{silence_id}"): READERS,
+    ("patch", "/silences/{silence_id}"): EDITORS,
+    ("delete", "/silences/{silence_id}"): OWNERS,
     ("get", "/channels"): READERS,
     ("post", "/channels"): EDITORS,
     ("get", "/channels/health"): READERS,
@@ -181,6 +188,15 @@ async def furnished(team: Team) -> dict[str, str]:
         json={"name": "hook", "kind": "webhook", "config": {"url": "https://example.com/x"}},
     )
     assert channel.status_code == 201, channel.text
+    silence = await post(
+        "/api/v1/silences",
+        json={
+            "matchers": [{"label": "framework", "operator": "=", "value": "ewr"}],
+            "ends_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+            "reason": "works",
+        },
+    )
+    assert silence.status_code == 201, silence.text
     key = await post("/api/v1/api-keys", json={"name": "k", "scopes": ["read"]})
     return {
         "workspace_id": str(team.workspace_id),
@@ -191,6 +207,7 @@ async def furnished(team: Team) -> dict[str, str]:
         "trigger_id": sent.json()["triggers"][0],
         "series_id": str(series["id"]),
         "channel_id": channel.json()["id"],
+        "silence_id": silence.json()["id"],
         "key_id": key.json()["id"],
         "notification_id": str(uuid4()),
     }
@@ -244,6 +261,8 @@ async def test_lists_and_filters_show_nothing_of_another_workspace(
         f"series?metric={furnished['metric_id']}",
         f"ledger?trigger={furnished['trigger_id']}",
         "channels",
+        "silences",
+        "rejected-points",
         "ledger",
         "notifications",
         "quality/runs",

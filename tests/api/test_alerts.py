@@ -199,3 +199,58 @@ async def test_the_alert_flow_is_woken_by_a_breach(running: Running, team: Team)
             async for heard in listener.notifies():
                 assert heard.channel == "convex_alert_flow"
                 break
+
+
+@pytest.mark.usefixtures("rule")
+async def test_a_silence_is_previewed_made_ended_and_removed(team: Team) -> None:
+    trigger_id = await fire(team)
+    now = datetime.now(UTC)
+
+    def matcher(label: str, operator: str, value: str) -> list[dict[str, str]]:
+        return [{"label": label, "operator": operator, "value": value}]
+
+    for matchers, expected in (
+        (matcher("framework", "=", "ewr"), [trigger_id]),
+        (matcher("severity", "=~", "warn.*"), []),
+        (matcher("rule", "!~", "other"), [trigger_id]),
+    ):
+        found = await team.viewer.post("/api/v1/silences/preview", json={"matchers": matchers})
+        assert [t["id"] for t in found.json()["triggers"]] == expected
+        assert found.json()["matching"] == len(expected)
+    body = {
+        "matchers": matcher("framework", "=", "ewr"),
+        "ends_at": (now + timedelta(hours=1)).isoformat(),
+        "reason": "runway works",
+    }
+    mistakes: list[dict[str, Any]] = [
+        {"matchers": []},
+        {"matchers": matcher("a", "=~", "(")},
+        {"ends_at": (now - timedelta(hours=1)).isoformat()},
+        {"ends_at": (now + timedelta(days=400)).isoformat()},
+        {"reason": " "},
+    ]
+    for wrong in mistakes:
+        refused = await team.editor.post("/api/v1/silences", json={**body, **wrong})
+        assert refused.status_code == 422, wrong
+    made = await team.editor.post("/api/v1/silences", json=body)
+    assert made.status_code == 201, made.text
+    assert (made.json()["state"], made.json()["author"]["name"]) == ("active", "Editor")
+    url = made.headers["location"]
+    active = await team.viewer.get("/api/v1/silences", params={"state": "active"})
+    assert [s["id"] for s in active.json()["items"]] == [made.json()["id"]]
+    tag = (await team.viewer.get(url)).headers["etag"]
+    stale = await team.editor.patch(url, json={"reason": "x"}, headers={"if-match": '"x"'})
+    assert stale.status_code == 412
+    ended = await team.editor.patch(
+        url, json={"ends_at": now.isoformat()}, headers={"if-match": tag}
+    )
+    assert ended.json()["state"] == "expired"
+    assert (await team.editor.patch(url, json={"reason": "x"})).status_code == 422
+    later = {**body, "starts_at": (now + timedelta(minutes=30)).isoformat()}
+    pending = await team.editor.post("/api/v1/silences", json=later)
+    assert pending.json()["state"] == "pending"
+    early = await team.editor.patch(pending.headers["location"], json={"ends_at": now.isoformat()})
+    assert early.json()["state"] == "expired"
+    assert (await team.editor.delete(url)).status_code == 403
+    assert (await team.owner.delete(url)).status_code == 204
+    assert (await team.viewer.get(url)).status_code == 404

@@ -127,6 +127,16 @@ async def test_points_that_cannot_be_taken_are_kept_with_their_reason(team: Team
         point(-1, 1, labels={"": "x"}),
     )
     assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 4)
+    kept = (await team.viewer.get("/api/v1/rejected-points")).json()["items"]
+    reasons = {"in_the_future", "unknown_framework", "unreadable", "invalid_labels"}
+    assert {each["reason"] for each in kept} == reasons
+    one = await team.viewer.get("/api/v1/rejected-points", params={"reason": "unreadable"})
+    assert [each["point"] for each in one.json()["items"]] == [{"framework": "ewr"}]
+    first = await team.viewer.get("/api/v1/rejected-points", params={"limit": 3})
+    rest = await team.viewer.get(first.links["next"]["url"])
+    assert [e["id"] for e in first.json()["items"] + rest.json()["items"]] == [
+        e["id"] for e in kept
+    ]
 
 
 @pytest.mark.usefixtures("framework")
