@@ -105,14 +105,15 @@ def workers(settings: Settings) -> list[ProcessService]:
     They may be started at any time, and work once `gate` exists.
     """
 
-    def worker(name: str, queues: tuple[str, ...], limit: int) -> ProcessService:
+    def worker(name: str, queues: tuple[str, ...], limit: int, nice: int = 0) -> ProcessService:
         arguments = [sys.executable, "-m", "flows.work", f"convex-{name}", str(limit)]
         arguments += [str(gate(settings)), *queues]
-        return _service(settings, f"worker-{name}", arguments, {}, _STOP_WORKER)
+        return _service(settings, f"worker-{name}", arguments, {}, _STOP_WORKER, nice)
 
     return [
         worker("notifications", ("notifications",), 2 * _LIMIT),
-        worker("others", OTHER_QUEUES, _LIMIT),
+        # Analyses stand back for alerts, and this worker's start for that of the first shift.
+        worker("others", OTHER_QUEUES, _LIMIT, nice=5),
     ]
 
 
@@ -128,6 +129,7 @@ def _service(
     arguments: list[str],
     own: dict[str, str],
     stop: tuple[tuple[Signals, float], ...],
+    nice: int = 0,
 ) -> ProcessService:
-    command = Command(name, arguments, {**environment(settings), **own}, folder=CODE)
+    command = Command(name, arguments, {**environment(settings), **own}, folder=CODE, nice=nice)
     return ProcessService(command, settings.home / "logs" / f"{name}.log", stop)

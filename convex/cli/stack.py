@@ -58,14 +58,12 @@ class Stack:
         bootstrap = processes.bootstrap(settings)
         try:
             await bootstrap.start()
-            await self._supervisor.start(self._workers[0], processes.api(settings))
+            await self._supervisor.start(*self._workers, processes.api(settings))
             await self._wait_for_prefect(bootstrap)
         finally:
             await bootstrap.stop()
         gate.touch()
-        # The other worker is not needed to be ready, and would take the time of the first shift.
         await self._wait_until_ready()
-        await self._supervisor.start(*self._workers[1:])
 
     async def stop(self) -> None:
         """Stop everything: first who takes requests, then who works, last who keeps the data."""

@@ -1,11 +1,12 @@
 """Become another program that cannot outlive the process that started it.
 
-    python -m convex.embedded.child [--signal TERM] [--account UID:GID] -- PROGRAM ARGUMENT…
+    python -m convex.embedded.child [--signal TERM] [--account UID:GID] [--nice N] -- PROGRAM …
 
-Takes its own session, gives up root for the account, asks the kernel for a signal at the parent's
-death, and then replaces itself, so that the process id stays the same. Standard library only: it is
-run by its path, without site packages, in front of every child, and as the command of the Prefect
-work pool in front of every flow run (without it, a worker that is killed leaves its runs behind).
+Takes its own session, stands back for other processes (nice), gives up root for the account, asks
+the kernel for a signal at the parent's death, and then replaces itself, so that the process id stays
+the same. Standard library only: it is run by its path, without site packages, in front of every
+child, and as the command of the Prefect work pool in front of every flow run (without it, a worker
+that is killed leaves its runs behind).
 
 Which process is the parent is told by the environment variable CONVEX_PARENT_PID, which this
 program renews for its own children. It closes the gap in which the parent dies before the kernel
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> None:
     if os.getsid(0) != os.getpid():
         with contextlib.suppress(PermissionError):  # already the leader of a group
             os.setsid()
+    os.nice(int(options.get("--nice", "0")))
     if "--account" in options:
         uid, _, gid = options["--account"].partition(":")
         os.setgroups([])
@@ -70,7 +72,7 @@ def _split(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
     at = arguments.index("--")
     given, command = arguments[:at], arguments[at + 1 :]
     options = dict(zip(given[::2], given[1::2], strict=False))
-    if not command or len(given) % 2 or not set(options) <= {"--signal", "--account"}:
+    if not command or len(given) % 2 or not set(options) <= {"--signal", "--account", "--nice"}:
         sys.stderr.write(_USAGE + "\n")
         sys.exit(2)
     return options, command

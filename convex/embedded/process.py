@@ -205,6 +205,7 @@ class Command:
     account: Account | None = None
     death_signal: Signals = Signals.SIGKILL
     folder: Path | None = None
+    nice: int = 0
     stdin: bytes = field(default=b"", repr=False)
 
 
@@ -222,6 +223,8 @@ class Child:
         rotate(log)
         wrapper = [sys.executable, "-I", "-S", str(Path(child.__file__).resolve())]
         wrapper += ["--signal", command.death_signal.name.removeprefix("SIG")]
+        if command.nice:
+            wrapper += ["--nice", str(command.nice)]
         if command.account is not None:
             wrapper += ["--account", f"{command.account.uid}:{command.account.gid}"]
         with log.open("ab") as output:

@@ -62,6 +62,15 @@ async def test_leads_its_own_session_and_logs(tmp_path: Path) -> None:
     assert await running.stop([(Signals.SIGTERM, 10)]) == -Signals.SIGTERM
 
 
+async def test_stands_back_for_others_when_told(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    running = Child.start(
+        command(sys.executable, "-c", "import os; print(os.nice(0))", nice=3), log
+    )
+    assert await running.wait() == 0
+    assert int(log.read_text()) == os.nice(0) + 3
+
+
 async def test_waits_only_as_long_as_asked(tmp_path: Path) -> None:
     running = Child.start(command(*_SLEEP), tmp_path / "log")
     assert await running.wait(0.05) is None
