@@ -51,7 +51,8 @@ async def serve(settings: Settings, port: int = 0) -> AsyncIterator[Running]:
         app, ws="api.websocket:LiveProtocol", log_config=None, access_log=False, lifespan="on"
     )
     server = _Server(config)
-    listening = socket.socket()
+    # Named as TCP, or asyncio leaves Nagle on and every small answer waits 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
     task = asyncio.create_task(server.serve(sockets=[listening]))
