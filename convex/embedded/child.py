@@ -3,8 +3,8 @@
     python -m convex.embedded.child [--signal TERM] [--account UID:GID] [--nice N] -- PROGRAM …
 
 Takes its own session, stands back for other processes (nice), gives up root for the account, asks
-the kernel for a signal at the parent's death, and then replaces itself, so that the process id stays
-the same. Standard library only: it is run by its path, without site packages, in front of every
+the kernel for a signal at the death of the parent, and then replaces itself, so that the process id
+stays. Standard library only: it is run by its path, without site packages, in front of every
 child, and as the command of the Prefect work pool in front of every flow run (without it, a worker
 that is killed leaves its runs behind).
 
