@@ -297,18 +297,18 @@ class Hub:
 
     async def read(self, feed: _Feed, after: int) -> list[tuple[LiveEvent, Frame]]:
         """One page of events from PostgreSQL."""
-        async with self._database.read(feed.identity) as connection:
-            events = await store.read_events(connection, feed.workspace_id, after, _PAGE)
+        events = await store.read_events(self._database, feed.identity, after, _PAGE)
         return [(event, event.frame()) for event in events]
 
     async def _open(self, workspace_id: UUID) -> _Feed:
-        async with self._database.read(Identity(workspace_id, Role.VIEWER)) as connection:
+        identity = Identity(workspace_id, Role.VIEWER)
+        async with self._database.read(identity) as connection:
             cursors = await store.read_cursors(connection, [workspace_id])
-            newest = cursors.get(workspace_id, 0)
-            events = await store.read_events(
-                connection, workspace_id, max(0, newest - _KEPT_EVENTS), _KEPT_EVENTS
-            )
-        feed = _Feed(workspace_id, newest)
+        newest = cursors.get(workspace_id, 0)
+        after = max(0, newest - _KEPT_EVENTS)
+        events = await store.read_events(self._database, identity, after, _KEPT_EVENTS)
+        # What was committed between the two reads is kept, and is the newest that was read.
+        feed = _Feed(workspace_id, events[-1].cursor if events else newest)
         feed.keep((event, event.frame()) for event in events)
         return feed
 

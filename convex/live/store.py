@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from convex.db import Connection
+from convex.db import Connection, Database, Identity
 from convex.live.model import LiveEvent
 
 
 async def read_events(
-    connection: Connection, workspace_id: UUID, after: int, limit: int
+    database: Database, identity: Identity, after: int, limit: int
 ) -> list[LiveEvent]:
-    """At most `limit` events with a cursor above `after`, oldest first, for every recipient."""
-    rows = await connection.execute(
+    """At most `limit` events of the identity's workspace with a cursor above `after`, oldest first,
+    whoever they are for. One round trip: this is read after every commit.
+    """
+    assert identity.workspace_id is not None
+    rows = await database.read_at_once(
+        identity,
         "SELECT cursor, type, framework_id, recipient_id, data::text AS data, created_at"
-        " FROM convex.read_live_events(%s, %s, %s)",
-        (workspace_id, after, limit),
+        f" FROM convex.read_live_events('{identity.workspace_id.hex}', {after:d}, {limit:d})",
     )
-    return [LiveEvent(**row) for row in await rows.fetchall()]
+    return [LiveEvent(**row) for row in rows]
 
 
 async def read_cursors(connection: Connection, workspace_ids: Sequence[UUID]) -> dict[UUID, int]:
