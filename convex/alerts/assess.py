@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import numpy as np
@@ -353,7 +353,7 @@ class _Assessor:
         going_on = before if missed is None else missed.outcome.state
         state = continued(rule, going_on, int(self._intake.newest[pair.index]))
         if total is not None:
-            state = replace(state, running_total=total)
+            state = state._replace(running_total=total)
         ends = self._intake.stale.get(pair.index, ())
         outcome = replay(rule, fingerprint, pair.at, measured, state, self._live_from(pair), ends)
         if missed is not None:
@@ -522,8 +522,7 @@ def continued(rule: Rule, state: RuleState | None, newest: int) -> RuleState:
     if state is None:
         return RuleState()
     if state.outdated:
-        return replace(
-            state,
+        return state._replace(
             status=Status.OK,
             pending_since=None,
             keep_firing_since=None,
@@ -533,7 +532,7 @@ def continued(rule: Rule, state: RuleState | None, newest: int) -> RuleState:
             no_data_at=None,
         )
     if rule.evaluation_offset_seconds == 0 and state.evaluated_at is not None:
-        return replace(state, evaluated_at=max(state.evaluated_at, newest))
+        return state._replace(evaluated_at=max(state.evaluated_at, newest))
     return state
 
 

@@ -27,7 +27,7 @@ repeat is only counted, and a new trigger opens if the condition still holds aft
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from convex.alerts.measure import Measurement, fires, keeps
 from convex.alerts.model import Kind, NoData, Reason, Resolution, Rule, RuleState, RuleType, Status
@@ -38,8 +38,7 @@ FLAPPING_EVALUATIONS = 20
 _RECENT = (1 << FLAPPING_EVALUATIONS) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What happens to the trigger; `resolution` when it is over."""
 
     kind: Kind
@@ -49,8 +48,7 @@ class Change:
     resolution: Resolution | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The outcome: the state after, what happens to the trigger, and why.
 
     `seen`: the condition held while a trigger is open (a repeat, unless it has just opened).
@@ -85,7 +83,7 @@ def evaluate(rule: Rule, measurement: Measurement, state: RuleState, now: int) -
         return Decision(state, None, Reason.ALREADY_EVALUATED)
     if rule.type is RuleType.MILESTONE:
         return _evaluate_milestone(rule, measurement, state, now)
-    state = replace(state, evaluated_at=now, value=measurement.value, no_data_at=None)
+    state = state._replace(evaluated_at=now, value=measurement.value, no_data_at=None)
     if not measurement.known:
         return _undecided(state, Reason.NOT_ENOUGH_HISTORY)
     if not measurement.finite:
@@ -114,14 +112,14 @@ def lapse(rule: Rule, state: RuleState, until: int) -> Decision:
         return Decision(state, None, Reason.ALREADY_EVALUATED)
     at = last + after
     if rule.no_data is NoData.KEEP:
-        return Decision(replace(state, no_data_at=at), None, Reason.DATA_MISSING)
-    lost = replace(_enter(state, Status.NO_DATA, at), no_data_at=at)
+        return Decision(state._replace(no_data_at=at), None, Reason.DATA_MISSING)
+    lost = _enter(state, Status.NO_DATA, at)._replace(no_data_at=at)
     if rule.no_data is NoData.OK:
-        lost = replace(lost, recent_changes=0, flapping_since=None)
+        lost = lost._replace(recent_changes=0, flapping_since=None)
         return _close(lost, at, Reason.NO_DATA_OK, Resolution.NO_DATA)
     if state.trigger_open:
         return Decision(lost, None, Reason.DATA_MISSING)
-    opened = replace(lost, trigger_open=True, resolved_by_hand=False)
+    opened = lost._replace(trigger_open=True, resolved_by_hand=False)
     return Decision(
         opened, Change(Kind.OPENED, at, Reason.NO_DATA_ALERT, None), Reason.NO_DATA_ALERT, seen=True
     )
@@ -131,15 +129,14 @@ def end_series(state: RuleState, at: int) -> Decision:
     """The series ends at `at` (its stale marker): nothing is pending or firing any more."""
     if state.evaluated_at is not None and at < state.evaluated_at:
         return Decision(state, None, Reason.ALREADY_EVALUATED)
-    ended = replace(
-        _enter(state, Status.OK, at),
+    ended = _enter(state, Status.OK, at)._replace(
         evaluated_at=at,
         recent_changes=0,
         flapping_since=None,
         no_data_at=None,
     )
     decision = _close(ended, at, Reason.STALE, Resolution.STALE)
-    return decision if decision.change else replace(decision, reason=Reason.SERIES_ENDED)
+    return decision if decision.change else decision._replace(reason=Reason.SERIES_ENDED)
 
 
 def end_rule(state: RuleState, at: int, reason: Reason, resolution: Resolution) -> Decision:
@@ -159,13 +156,12 @@ def end_rule(state: RuleState, at: int, reason: Reason, resolution: Resolution) 
     )
     decision = _close(fresh, at, reason, resolution)
     # A rule that was changed is another rule: what fires next is no repeat of the old one.
-    return replace(decision, state=replace(decision.state, trigger_id=None, resolved_at=None))
+    return decision._replace(state=decision.state._replace(trigger_id=None, resolved_at=None))
 
 
 def release_by_hand(state: RuleState, at: int) -> RuleState:
     """A person resolved the trigger at `at`."""
-    return replace(
-        _enter(state, Status.OK, at),
+    return _enter(state, Status.OK, at)._replace(
         flapping_since=None,
         trigger_open=False,
         resolved_by_hand=True,
@@ -176,26 +172,26 @@ def release_by_hand(state: RuleState, at: int) -> RuleState:
 def _enter(state: RuleState, status: Status, now: int) -> RuleState:
     if status is state.status:
         return state
-    return replace(state, status=status, since=now, pending_since=None, keep_firing_since=None)
+    return state._replace(status=status, since=now, pending_since=None, keep_firing_since=None)
 
 
 def _reconsider(rule: Rule, measurement: Measurement, state: RuleState, now: int) -> Decision:
     """The first evaluation after the rule changed: what fires goes on, anything else is over."""
-    state = replace(
-        _enter(state, Status.OK, now), outdated=False, recent_changes=0, flapping_since=None
+    state = _enter(state, Status.OK, now)._replace(
+        outdated=False, recent_changes=0, flapping_since=None
     )
     if not fires(rule, measurement.score):
         return _close(state, now, Reason.RULE_CHANGED, Resolution.RULE_CHANGED)
     if not state.trigger_open:
         return _became_true(rule, state, now)
     reason = Reason.STILL_FIRING
-    firing = replace(_enter(state, Status.FIRING, now), reason=reason)
+    firing = _enter(state, Status.FIRING, now)._replace(reason=reason)
     return Decision(firing, None, reason, seen=True, repeated=True)
 
 
 def _shift(state: RuleState, changed: bool) -> RuleState:
     recent = ((state.recent_changes << 1) | changed) & _RECENT
-    return state if recent == state.recent_changes else replace(state, recent_changes=recent)
+    return state if recent == state.recent_changes else state._replace(recent_changes=recent)
 
 
 def _is_flapping(state: RuleState) -> bool:
@@ -203,7 +199,7 @@ def _is_flapping(state: RuleState) -> bool:
 
 
 def _undecided(state: RuleState, reason: Reason) -> Decision:
-    return Decision(replace(state, reason=reason), None, reason)
+    return Decision(state._replace(reason=reason), None, reason)
 
 
 def _still_true(state: RuleState, now: int) -> Decision:
@@ -216,7 +212,7 @@ def _still_true(state: RuleState, now: int) -> Decision:
 def _became_true(rule: Rule, state: RuleState, now: int) -> Decision:
     wait = rule.for_seconds * SECOND
     if wait and state.status is not Status.PENDING:
-        state = replace(_enter(_shift(state, False), Status.PENDING, now), pending_since=now)
+        state = _enter(_shift(state, False), Status.PENDING, now)._replace(pending_since=now)
         return _settle(state, now, Reason.PENDING_STARTED)
     if state.pending_since is not None and now - state.pending_since < wait:
         return _settle(_shift(state, False), now, Reason.PENDING)
@@ -227,15 +223,14 @@ def _became_true(rule: Rule, state: RuleState, now: int) -> Decision:
         )
     if _within_deduplication(rule, state, now):
         if state.resolved_by_hand:
-            held = replace(_shift(state, False), reason=Reason.HELD_AFTER_RESOLVE)
+            held = _shift(state, False)._replace(reason=Reason.HELD_AFTER_RESOLVE)
             return Decision(held, None, Reason.HELD_AFTER_RESOLVE, repeated=True)
-        fired = replace(
-            _enter(_shift(state, True), Status.FIRING, now), trigger_open=True, resolved_at=None
+        fired = _enter(_shift(state, True), Status.FIRING, now)._replace(
+            trigger_open=True, resolved_at=None
         )
         change = Change(Kind.REOPENED, now, Reason.MET_AGAIN, state.value)
         return _decided(fired, change, seen=True, repeated=True)
-    fired = replace(
-        _enter(_shift(state, True), Status.FIRING, now),
+    fired = _enter(_shift(state, True), Status.FIRING, now)._replace(
         trigger_open=True,
         resolved_at=None,
         resolved_by_hand=False,
@@ -257,8 +252,8 @@ def _became_false(rule: Rule, state: RuleState, now: int) -> Decision:
     keep = rule.keep_firing_for_seconds * SECOND
     if keep:
         if state.keep_firing_since is None:
-            state = replace(
-                _enter(_shift(state, False), Status.RECOVERING, now), keep_firing_since=now
+            state = _enter(_shift(state, False), Status.RECOVERING, now)._replace(
+                keep_firing_since=now
             )
             return _settle(state, now, Reason.RECOVERY_STARTED)
         if now - state.keep_firing_since < keep:
@@ -267,7 +262,7 @@ def _became_false(rule: Rule, state: RuleState, now: int) -> Decision:
     if state.flapping_since is not None:
         return _settle(state, now, Reason.FLAPPING_CONTINUES, suppressed=True)
     if _is_flapping(state):
-        flapping = replace(state, flapping_since=now)
+        flapping = state._replace(flapping_since=now)
         return _decided(flapping, Change(Kind.FLAPPING, now, Reason.FLAPPING, state.value))
     return _close(state, now, Reason.RECOVERED, Resolution.RECOVERED)
 
@@ -283,31 +278,30 @@ def _settle(
 ) -> Decision:
     """End the flapping if it is over; a trigger that only flapping kept open is then resolved."""
     if state.flapping_since is not None and not _is_flapping(state):
-        state = replace(state, flapping_since=None)
+        state = state._replace(flapping_since=None)
         if not is_alerting(state):
             return _close(state, now, Reason.SETTLED, Resolution.RECOVERED)
         reason = Reason.FLAPPING_ENDED
-    return Decision(replace(state, reason=reason), None, reason, seen, repeated, suppressed)
+    return Decision(state._replace(reason=reason), None, reason, seen, repeated, suppressed)
 
 
 def _decided(
     state: RuleState, change: Change, *, seen: bool = False, repeated: bool = False
 ) -> Decision:
-    return Decision(replace(state, reason=change.reason), change, change.reason, seen, repeated)
+    return Decision(state._replace(reason=change.reason), change, change.reason, seen, repeated)
 
 
 def _close(state: RuleState, at: int, reason: Reason, resolution: Resolution) -> Decision:
     if not state.trigger_open:
-        return Decision(replace(state, reason=reason), None, reason)
-    closed = replace(state, trigger_open=False, resolved_at=at, resolved_by_hand=False)
+        return Decision(state._replace(reason=reason), None, reason)
+    closed = state._replace(trigger_open=False, resolved_at=at, resolved_by_hand=False)
     return _decided(closed, Change(Kind.RESOLVED, at, reason, state.value, resolution))
 
 
 def _evaluate_milestone(
     rule: Rule, measurement: Measurement, state: RuleState, now: int
 ) -> Decision:
-    state = replace(
-        state,
+    state = state._replace(
         evaluated_at=now,
         value=measurement.value,
         running_total=state.running_total if measurement.total is None else measurement.total,
@@ -317,14 +311,13 @@ def _evaluate_milestone(
         return _undecided(state, Reason.NOT_ENOUGH_HISTORY)
     if not measurement.finite:
         return _undecided(_enter(state, Status.ERROR, now), Reason.EVALUATION_FAILED)
-    state = replace(_enter(state, Status.OK, now), outdated=False)
+    state = _enter(state, Status.OK, now)._replace(outdated=False)
     if not fires(rule, measurement.score):
         return _undecided(state, Reason.NOT_MET)
     if state.milestone_reached == rule.threshold_value:
         return _undecided(state, Reason.GOAL_REACHED_BEFORE)
     # It resolves itself at once: the shell writes both, this decision carries the opening.
-    reached = replace(
-        state,
+    reached = state._replace(
         milestone_reached=rule.threshold_value,
         trigger_open=False,
         resolved_at=now,

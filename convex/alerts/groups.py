@@ -8,7 +8,7 @@ are repeats. The instants of all series are taken in one order, by time and then
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from convex.alerts.evaluate import Decision, end_series, evaluate, lapse
@@ -80,7 +80,7 @@ def as_member(state: RuleState) -> RuleState:
         or state.status in (Status.NO_DATA, Status.ERROR)
         or state.outdated
     )
-    return replace(state, trigger_open=holds)
+    return state._replace(trigger_open=holds)
 
 
 def replay_group(
@@ -126,8 +126,7 @@ class _Group:
     def seen_by(self, member: Member) -> RuleState:
         """The member's state with what it must know of the shared trigger."""
         shared = self._shared
-        return replace(
-            member.state,
+        return member.state._replace(
             trigger_id=shared.trigger_id,
             historical=shared.historical,
             resolved_at=None if shared.open else shared.resolved_at,
@@ -158,11 +157,11 @@ class _Group:
             return decision
         others = any(other.holds() for other in self._members if other is not member)
         if change.kind in (Kind.OPENED, Kind.REOPENED) and self._shared.open:
-            return replace(decision, change=None, repeated=True, seen=True)
+            return decision._replace(change=None, repeated=True, seen=True)
         if change.kind is Kind.RESOLVED and others:
-            return replace(decision, change=None)
+            return decision._replace(change=None)
         if change.kind is Kind.FLAPPING and any(
             other.state.flapping_since is not None for other in self._members if other is not member
         ):
-            return replace(decision, change=None, suppressed=True)
+            return decision._replace(change=None, suppressed=True)
         return decision

@@ -59,14 +59,18 @@ class Missed:
 
 def region(rule: Rule, late: IntArray, newest: int, known: Sequence[Known]) -> tuple[int, int]:
     """Which evaluations late points may change: those in (first, second]."""
-    window = rule.window_seconds
-    settle = rule.for_seconds + rule.keep_firing_for_seconds + 2 * window
+    settle = rule.for_seconds + rule.keep_firing_for_seconds + 2 * rule.window_seconds
     margin = (settle + rule.deduplication_window_seconds) * SECOND + HOUR
     start, end = int(late.min()), min(newest, int(late.max()) + REACH)
     for one in known:
         if one.opened_at <= end and one.until >= start and not one.settled:
             start = min(start, one.opened_at)
-    return start - margin, end
+    start -= margin
+    # Never begin in the middle of an episode: it would seem to open there.
+    for one in sorted(known, key=lambda one: -one.opened_at):
+        if one.opened_at <= start <= one.until:
+            start = one.opened_at - margin
+    return start, end
 
 
 def find_missed(
@@ -121,8 +125,7 @@ def find_missed(
             outcome.state = found.state
     quiet = kept.status in _PLAIN and not kept.trigger_open and kept.flapping_since is None
     if outcome.state is kept and complete and quiet and found.state.status in _PLAIN:
-        outcome.state = replace(
-            kept,
+        outcome.state = kept._replace(
             status=found.state.status,
             pending_since=found.state.pending_since,
             since=found.state.since if found.state.status is not kept.status else kept.since,

@@ -27,7 +27,7 @@ import operator
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,8 +52,7 @@ _CELLS = 2_000_000  # of one gathered block, 16 MB
 Compare = Callable[[Any, Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(NamedTuple):
     """One instant. `known` is False where the past is too short to tell."""
 
     value: float

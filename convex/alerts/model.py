@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from convex.metrics.model import Aggregate, Labels
@@ -219,8 +219,7 @@ class Reason(StrEnum):
     BY_HAND = "by_hand"
 
 
-@dataclass(frozen=True, slots=True)
-class RuleState:
+class RuleState(NamedTuple):
     """Where one rule stands on one series; instants in microseconds.
 
     `trigger_id` is the open trigger, or the last one; `trigger_open`, `acknowledged`, `historical`

@@ -5,7 +5,6 @@ last the live events.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -102,7 +101,7 @@ def _is_worth_keeping(one: Result) -> bool:
 def _lasting(state: RuleState) -> RuleState:
     if not is_quiet(state):
         return state
-    return replace(state, evaluated_at=None, value=None, reason=None)
+    return state._replace(evaluated_at=None, value=None, reason=None)
 
 
 async def _adopt(connection: Connection, workspace_id: UUID, results: list[Result]) -> None:
@@ -132,7 +131,7 @@ def _continue_with(one: Result, episode: Episode, known: UUID) -> None:
         episode.changes, episode.quiet = [], set()
     else:
         if one.outcome.state.trigger_id == episode.trigger_id:
-            one.outcome.state = replace(one.outcome.state, trigger_id=known)
+            one.outcome.state = one.outcome.state._replace(trigger_id=known)
         episode.trigger_id = known
         episode.changes = episode.changes[1:]
         episode.quiet = {number - 1 for number in episode.quiet if number > 0}

@@ -11,7 +11,7 @@ import hashlib
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import numpy as np
@@ -88,16 +88,16 @@ class Recorder:
         if change is not None and change.kind is Kind.OPENED:
             self._open(change, live=live, score=score)
             assert self._current is not None
-            state = replace(
-                state, trigger_id=self._current.trigger_id, historical=self._current.historical
+            state = state._replace(
+                trigger_id=self._current.trigger_id, historical=self._current.historical
             )
             if change.resolution is not None:
-                self._note(replace(change, kind=Kind.RESOLVED), live=live)
+                self._note(change._replace(kind=Kind.RESOLVED), live=live)
         elif change is not None:
             episode = self._episode(state)
             if change.kind is Kind.REOPENED and live and episode.historical:
                 episode.historical = False
-                state = replace(state, historical=False)
+                state = state._replace(historical=False)
             self._note(change, live=live)
         if decision.seen or decision.repeated or decision.suppressed:
             state = self.see(
@@ -119,7 +119,7 @@ class Recorder:
             episode.last_seen_at = at
             if episode.historical and state.trigger_open and at >= self.live_from:
                 episode.historical, episode.promoted = False, True
-                state = replace(state, historical=False)
+                state = state._replace(historical=False)
         episode.repeats += repeats
         episode.suppressed += suppressed
         return state
@@ -130,7 +130,7 @@ class Recorder:
             self.outcome.reasons[reason] += count
 
     def _open(self, change: Change, *, live: bool, score: float | None) -> None:
-        opened = replace(change, resolution=None)
+        opened = change._replace(resolution=None)
         self._current = Episode(
             trigger_id_of(self._fingerprint, change.at),
             historical=not live,
@@ -215,7 +215,7 @@ def _run(
                 reached = state.milestone_reached == rule.threshold_value
                 stop = (roughs if reached else until_true).next(index)
         elif state.status is Status.OK:
-            if not (state.trigger_open or state.recent_changes):
+            if not state.trigger_open:
                 stop = until_true.next(index)
         elif state.status is Status.FIRING:
             stop, reason = until_recovered.next(index), Reason.STILL_FIRING
@@ -233,8 +233,7 @@ def _run(
                 reason = Reason.GOAL_REACHED_BEFORE
         recorder.skip(reason if not met else Reason.NOT_MET, stop - index - met)
         last = measured[stop - 1]
-        state = replace(
-            state,
+        state = state._replace(
             evaluated_at=instants[stop - 1],
             value=last.value,
             reason=reason,

@@ -6,7 +6,6 @@ the instant at which the data became overdue, so it does not matter which of the
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -92,8 +91,8 @@ def _decide(
             trigger_open=common.open,
             acknowledged=common.acknowledged,
         )
-        state = replace(
-            as_member(state), trigger_id=common.trigger_id, historical=common.historical
+        state = as_member(state)._replace(
+            trigger_id=common.trigger_id, historical=common.historical
         )
     decision = lapse(rule, state, now)
     if decision.reason is Reason.ALREADY_EVALUATED:
@@ -106,9 +105,9 @@ def _decide(
             if series_id != place.series_id
         )
         if change.kind is Kind.OPENED and shared.trigger_open:
-            decision = replace(decision, change=None, repeated=True)
+            decision = decision._replace(change=None, repeated=True)
         elif change.kind is Kind.RESOLVED and others:
-            decision = replace(decision, change=None)
+            decision = decision._replace(change=None)
     fingerprint = fingerprint_of(
         rule.workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
     )
@@ -141,9 +140,9 @@ async def _end_orphans(
         )
         recorder = Recorder("", state, 0)
         decision = end_rule(state, to_microseconds(now), reason, resolution)
-        ended = recorder.take(replace(decision, state=state), to_microseconds(now))
-        recorder.outcome.state = replace(
-            decision.state, historical=ended.historical, trigger_id=None
+        ended = recorder.take(decision._replace(state=state), to_microseconds(now))
+        recorder.outcome.state = decision.state._replace(
+            historical=ended.historical, trigger_id=None
         )
         place = Place(series_id, rule.metric_id, rule.framework_id, {})
         assessment.results.append(Result(rule, place, "", recorder.outcome, state))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -153,4 +152,4 @@ def test_a_trigger_opened_by_history_becomes_live_when_a_live_point_confirms_it(
     assert episode.promoted
     assert not episode.historical
     assert [change.kind for change in episode.live_changes] == [Kind.RESOLVED]
-    assert replace(outcome.state, trigger_id=None).resolved_at == 3 * MINUTE
+    assert outcome.state.resolved_at == 3 * MINUTE
