@@ -38,6 +38,7 @@ SILENCE_SECONDS = 60.0
 _MALFORMED_A_MINUTE = 10
 _MOST_SUBSCRIPTIONS = 200
 _LARGEST_FRAME = 16_384
+_CONGESTED_BYTES = 65_536  # below that, how much waits for a client is nobody's concern
 _DRAIN_SECONDS = 15.0
 _CLOSE_SECONDS = 5.0
 _EXTENSION = "convex.outlet"
@@ -64,7 +65,16 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=262_144, low=65_536)
+        self.congested = False
+        self.transport.set_write_buffer_limits(high=_CONGESTED_BYTES, low=_CONGESTED_BYTES // 4)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.congested = False
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -78,14 +88,15 @@ class TransportOutlet:
 
     def __init__(self, protocol: LiveProtocol) -> None:
         self._protocol = protocol
+        self._transport = protocol.transport
 
     def write(self, wire: bytes) -> int:
-        """Hand over whole frames; how many bytes now wait for the client."""
+        """Hand over whole frames; how many bytes wait for the client, 0 for few."""
         protocol = self._protocol
-        if protocol.disconnected or protocol.close_sent or protocol.transport.is_closing():
+        if protocol.disconnected or protocol.close_sent:
             return 0
-        protocol.transport.write(wire)
-        return protocol.transport.get_write_buffer_size()
+        self._transport.write(wire)
+        return self._transport.get_write_buffer_size() if protocol.congested else 0
 
     def cut_off(self, cursor: int) -> None:
         """Close with 4408 and the cursor; the connection is dropped if even that is not read."""

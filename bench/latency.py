@@ -94,7 +94,8 @@ async def _process(arguments: list[str], port: int, **env: str) -> AsyncIterator
         await asyncio.to_thread(child.wait)
 
 
-async def _make_workspace(settings: Settings) -> str:
+async def make_workspace(settings: Settings) -> str:
+    """A workspace, and a key that may do everything a key can."""
     async with (
         Database.open(role_url(settings, "convex_worker")) as database,
         database.transaction(SYSTEM) as connection,
@@ -182,7 +183,7 @@ async def _throughput(side: Side, session: aiohttp.ClientSession, seconds: float
 
 
 async def _measure(settings: Settings, posts: int, seconds: float, repeat: int) -> Table:
-    key = await _make_workspace(settings)
+    key = await make_workspace(settings)
     with psycopg.connect(admin_url(settings), autocommit=True) as admin:
         admin.execute(SCHEMA)
     ports = _free_port(), _free_port()
