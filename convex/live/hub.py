@@ -27,7 +27,7 @@ _SWEEP_SECONDS = 1.0
 _PAGE = 500
 _KEPT_EVENTS = 512
 _KEPT_BYTES = 2_000_000
-_CHUNK = 250  # clients written to before the event loop may do something else
+_CHUNK = 500  # clients written to before the event loop may do something else
 
 _log = get_log(__name__)
 
