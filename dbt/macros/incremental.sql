@@ -53,6 +53,39 @@ false
 {%- endif -%}
 {%- endmacro %}
 
+{#- Whether the row refers to something that was removed since it was stored: the source then set the
+    reference to NULL without calling that a change. `references` maps a column of this mart to the
+    relation and the key that it should be found in. Looked up first, like `recipient_moved`. -#}
+{% macro reference_removed(key, references, prefix) -%}
+{%- set removed = {} -%}
+{%- if execute -%}
+    {%- set statement -%}
+        with stored as materialized (select distinct {{ references.keys() | join(", ") }} from {{ this }})
+        {% for column, (relation, parent_key) in references.items() %}
+        select distinct '{{ column }}' as what, stored.{{ column }}::text as id from stored
+        where stored.{{ column }} is not null and not exists (
+            select 1 from {{ relation }} as parent where parent.{{ parent_key }} = stored.{{ column }}
+        )
+        {{ "union all" if not loop.last }}
+        {% endfor %}
+    {%- endset -%}
+    {%- for row in run_query(statement).rows -%}
+        {%- do removed.setdefault(row[0], []).append("'" ~ row[1] ~ "'::uuid") -%}
+    {%- endfor -%}
+{%- endif -%}
+{%- if removed -%}
+({{ prefix }}{{ key }} in (
+    select {{ key }} from {{ this }}
+    where
+        {%- for column, ids in removed.items() %}
+        {{ "or " if not loop.first }}{{ column }} in ({{ ids | join(", ") }})
+        {%- endfor %}
+))
+{%- else -%}
+false
+{%- endif -%}
+{%- endmacro %}
+
 {#- Whether `day` lies in the range of a back-fill; false when none is asked for. -#}
 {% macro in_backfill(day) -%}
 {%- if var("backfill_from") and var("backfill_to") -%}
@@ -67,8 +100,8 @@ false
 set local work_mem = '64MB'
 {%- endmacro %}
 
-{#- Before an incremental mart adds rows: drop those whose framework or workspace is gone. Sources
-    delete by cascade from these two, so nothing else can vanish unseen. -#}
+{#- Before an incremental mart adds rows: drop those that went with their workspace or framework, and
+    with their series (hours) or rule (predictions). The sources delete by cascade from these. -#}
 {% macro forget_removed() -%}
 {%- if is_incremental() -%}
 {%- set columns = model.columns.keys() | list -%}
@@ -93,5 +126,45 @@ where
         where series.id = kept.series_id
     )
     {%- endif %}
+    {%- if "prediction_id" in columns %}
+    or (
+        kept.rule_id is not null
+        and not exists (
+            select 1 from {{ source("convex", "alert_rules") }} as rules
+            where rules.id = kept.rule_id
+        )
+    )
+    {%- endif %}
+{%- endif -%}
+{%- endmacro %}
+
+{#- Before alert_analytics adds rows: drop the periods that hold another number of triggers than the
+    facts do. A trigger leaves its period when history is completed and it turns out to have begun
+    earlier; nothing in the facts says where it was before. -#}
+{% macro forget_recounted() -%}
+{%- if is_incremental() -%}
+with days as (
+    select framework_id, opened_on, week_starts_on, month_starts_on, count(*) as triggers
+    from {{ ref("fct_alert_triggers") }}
+    group by framework_id, opened_on, week_starts_on, month_starts_on
+),
+
+periods as (
+    select framework_id, 'daily' as period_type, opened_on as period_start, triggers from days
+    union all
+    select framework_id, 'weekly', week_starts_on, sum(triggers) from days group by 1, 3
+    union all
+    select framework_id, 'monthly', month_starts_on, sum(triggers) from days group by 1, 3
+)
+
+delete from {{ this }} as kept
+where not exists (
+    select 1 from periods
+    where
+        periods.framework_id = kept.framework_id
+        and periods.period_type = kept.period_type
+        and periods.period_start = kept.period_start
+        and periods.triggers = kept.total_triggers
+)
 {%- endif -%}
 {%- endmacro %}

@@ -1,6 +1,7 @@
 {{
     config(
         materialized="incremental",
+        pre_hook="{{ forget_recounted() }}",
         unique_key=["workspace_id", "framework_id", "period_type", "period_start"],
         indexes=[
             {
@@ -17,16 +18,43 @@
 {% set severities = ["critical", "warning", "info"] %}
 
 with {% if is_incremental() %}
+    days as materialized (
+        select
+            framework_id,
+            opened_on,
+            week_starts_on,
+            month_starts_on,
+            max(refreshed_at) as refreshed_at
+        from {{ ref("fct_alert_triggers") }}
+        group by framework_id, opened_on, week_starts_on, month_starts_on
+    ),
+
+    -- Days that hold a row which is new here, and those of periods that were dropped beforehand.
     changed as materialized (
-        select distinct
+        select
             framework_id,
             opened_on,
             week_starts_on,
             month_starts_on
-        from {{ ref("fct_alert_triggers") }}
+        from days
         where
             refreshed_at > {{ last_refreshed_at() }}
             or {{ in_backfill("opened_on") }}
+        {% for period_type, column in periods.items() %}
+            union
+            select
+                days.framework_id,
+                days.opened_on,
+                days.week_starts_on,
+                days.month_starts_on
+            from days
+            left join {{ this }} as stored
+                on
+                    days.framework_id = stored.framework_id
+                    and stored.period_type = '{{ period_type }}'
+                    and days.{{ column }} = stored.period_start
+            where stored.framework_id is null
+        {% endfor %}
     ),
 
 {% endif %}

@@ -1,3 +1,5 @@
+-- depends_on: {{ ref("stg_convex__alert_rules") }}
+-- depends_on: {{ ref("stg_convex__metrics") }}
 {{
     config(
         materialized="incremental",
@@ -9,12 +11,18 @@
     )
 }}
 
+{% set references = {
+    "rule_id": (ref("stg_convex__alert_rules"), "rule_id"),
+    "metric_id": (ref("stg_convex__metrics"), "metric_id"),
+} %}
+
 with {% if is_incremental() %}
     changed as materialized (
         select trigger_id
         from {{ ref("int_alert_triggers_measured") }}
         where
             changed_at >= {{ changed_since() }}
+            or {{ reference_removed("trigger_id", references, "") }}
             or {{ in_backfill("opened_on") }}
         union
         select trigger_id

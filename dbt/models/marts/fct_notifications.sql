@@ -1,4 +1,6 @@
 -- depends_on: {{ ref("int_recipients_zoned") }}
+-- depends_on: {{ ref("stg_convex__channels") }}
+-- depends_on: {{ ref("stg_convex__users") }}
 {{
     config(
         materialized="incremental",
@@ -10,6 +12,11 @@
         ],
     )
 }}
+
+{% set references = {
+    "channel_id": (ref("stg_convex__channels"), "channel_id"),
+    "recipient_id": (ref("stg_convex__users"), "user_id"),
+} %}
 
 select
     classified.notification_id,
@@ -43,6 +50,7 @@ left join {{ ref("stg_convex__alert_triggers") }} as triggers
 {% if is_incremental() %}
     where
         classified.changed_at >= {{ changed_since() }}
+        or {{ reference_removed("notification_id", references, "classified.") }}
         or {{ recipient_moved("classified.workspace_id", "classified.recipient_id") }}
         or {{ in_backfill("(classified.created_at at time zone 'UTC')::date") }}
 {% endif %}

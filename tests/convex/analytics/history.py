@@ -21,6 +21,13 @@ async def write_history(worker: Database) -> Tenant:
     async with worker.transaction(tenant.flow) as connection:
         await write_trigger_history(connection, tenant.workspace_id, tenant.user_id, now=NOW)
         await connection.execute(
+            "WITH mail AS (INSERT INTO convex.channels (workspace_id, name, kind)"
+            " VALUES (%s, 'Mail', 'email') RETURNING id)"
+            " UPDATE convex.alert_notifications SET channel_id = mail.id FROM mail"
+            " WHERE channel_kind = 'email'",
+            (tenant.workspace_id,),
+        )
+        await connection.execute(
             "INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
             " SELECT workspace_id, id, %s - n * interval '7 minutes', n"
             " FROM convex.series, generate_series(1, 200) AS n WHERE workspace_id = %s",

@@ -119,6 +119,20 @@ async def test_an_increment_gives_what_a_full_refresh_gives(
             "UPDATE convex.alert_predictions SET was_accurate = false, verified_at = %s",
             (NOW + timedelta(days=1),),
         )
+        # History is completed: one framework's triggers of a whole day began ten days earlier.
+        await connection.execute(
+            "UPDATE convex.alert_triggers SET opened_at = opened_at - interval '10 days',"
+            " updated_at = %s WHERE framework_id = (SELECT id FROM convex.frameworks"
+            " WHERE slug = 'f1') AND (opened_at AT TIME ZONE 'UTC')::date = %s",
+            (NOW + timedelta(hours=4), (NOW - timedelta(days=20)).date()),
+        )
+        # A metric goes and takes its rules along: its triggers stay, and name neither any more.
+        await connection.execute(
+            "DELETE FROM convex.metrics WHERE framework_id = (SELECT id FROM convex.frameworks"
+            " WHERE slug = 'f3')"
+        )
+        # A channel goes that notifications went through.
+        await connection.execute("DELETE FROM convex.channels WHERE name = 'Mail'")
         # A framework goes, with everything that hung on it, and a new one comes.
         await connection.execute("DELETE FROM convex.frameworks WHERE slug = 'f2'")
         await connection.execute(

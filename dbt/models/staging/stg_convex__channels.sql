@@ -1,0 +1,6 @@
+select
+    id as channel_id,
+    workspace_id,
+    name,
+    kind
+from {{ source("convex", "channels") }}
