@@ -11,7 +11,7 @@ from statistics import median
 from time import process_time
 from typing import Any
 
-from bench.anomaly import injections, nab, scale
+from bench.anomaly import flights, injections, nab, scale, stability
 from convex.anomaly.confidence import EDGES
 from convex.anomaly.model import WEEK, Condition, Sensitivity
 from convex.anomaly.novelty import Novelty
@@ -24,13 +24,16 @@ def measure_nab(files: list[nab.LabelledSeries]) -> dict[str, Any]:
     found: dict[Sensitivity, dict[str, list[int]]] = {one: {} for one in Sensitivity}
     bands: Counter[tuple[int, bool]] = Counter()
     points, spent, weeks = 0, 0.0, 0.0
+    scores: dict[str, list[float]] = {}
     threshold = Novelty.thresholds[Sensitivity.MEDIUM]
     for series in files:
         detector = Novelty(probation=series.probation)
         rows: dict[Sensitivity, list[int]] = {one: [] for one in Sensitivity}
+        kept = scores[series.name] = []
         begin = process_time()
         for row, (instant, value) in enumerate(zip(series.instants, series.values, strict=True)):
             said = detector.update(instant, value)
+            kept.append(said.score)
             if said.raised:
                 for one in Sensitivity:
                     if said.raises(one, Condition.CHANGES_BY):
@@ -55,7 +58,10 @@ def measure_nab(files: list[nab.LabelledSeries]) -> dict[str, Any]:
             "false_alarms_a_series_week": false / weeks,
             "alerts_a_series_week": sum(map(len, found[one].values())) / weeks,
         }
+    stable = stability.measure(files, scores)
     return {
+        "halves": stable.halves,
+        "nearby": stable.nearby,
         "files": len(files),
         "points": points,
         "series_weeks": weeks,
@@ -94,6 +100,7 @@ def main() -> None:
     files = nab.read_folder(options.data)
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     measured = measure_nab(files)
+    year = flights.run()
     tallies = injections.run(files, seed)
     size = scale.run(options.series)
     if options.json:
@@ -105,6 +112,11 @@ def main() -> None:
         print(json.dumps({"nab": measured, "injections": injected, "seed": seed, "scale": scaled}))
         return
     _print_nab(measured)
+    print(
+        f"\n{year.series} series of flights and weather:"
+        f" {year.alerts / year.series_weeks:.2f} alerts a series and week;"
+        f" mean delay on {flights.STORM}: {', '.join(year.storm) or 'none'}"
+    )
     print(f"\ninjected anomalies, seed {seed}, one a run")
     print(f"{'kind':16} {'runs':>5} {'recall':>7} {'precision':>9} {'median delay':>13}")
     for kind, t in tallies.items():
@@ -135,6 +147,10 @@ def _print_nab(measured: dict[str, Any]) -> None:
             f" {row['hits']:4}/{row['windows']:<3} {row['false_alarms']:6}"
             f" {row['false_alarms_a_series_week']:11.2f} {row['alerts_a_series_week']:12.2f}"
         )
+    print(
+        f"medium, threshold chosen on one half of the files and scored on the other:"
+        f" {measured['halves']:.2f}; mean within 10 % of the threshold: {measured['nearby']:.2f}"
+    )
     print("published, standard profile, all 58 files: ", end="")
     print(", ".join(f"{name} {score}" for name, score in nab.PUBLISHED))
     for category, row in measured["by_category"].items():
