@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
-from api.problems import EVERY_PATH
 from convex.settings import Settings
 
 _STATIC = Path(__file__).parent / "static"
@@ -72,7 +71,7 @@ class _Files(StaticFiles):
 
 
 def install_pages(app: FastAPI, settings: Settings) -> None:
-    """Add the routes; the last takes every path that no other has."""
+    """Add the routes, and give every path that no route has to the page."""
     documents = settings.home / "docs"
     app.router.routes += [
         Route("/docs", _to_reference, include_in_schema=False),
@@ -103,13 +102,22 @@ def install_pages(app: FastAPI, settings: Settings) -> None:
                 caching="public, max-age=31536000, immutable",
             ),
         ),
-        Route(EVERY_PATH, _page, methods=["GET"], include_in_schema=False),
     ]
+    app.router.default = _otherwise
 
 
-async def _page(request: Request) -> Response:
+async def _otherwise(scope: Scope, receive: Receive, send: Send) -> None:
+    """What no route has matched."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000, "reason": "nothing here"})
+        return
+    if scope["method"] not in {"GET", "HEAD"}:
+        raise HTTPException(404)
+    await _page(scope["path"].lstrip("/"))(scope, receive, send)
+
+
+def _page(path: str) -> Response:
     """A file beside the page, or the page itself, which routes by its own paths."""
-    path = request.path_params["path"]
     if path.split("/", 1)[0] in {"api", "docs", "feeds", "metrics", "openapi.json"}:
         raise HTTPException(404)
     file = (_STATIC / path).resolve()

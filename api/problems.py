@@ -21,7 +21,6 @@ from convex.errors import ConvexError, NotAuthenticated, TooManyRequests, Unavai
 from convex.telemetry import get_log
 
 MEDIA_TYPE = "application/problem+json"
-EVERY_PATH = "/{path:path}"  # of the page, which routes by itself
 _LONGEST_DETAIL = 2000
 _CODES = {
     400: "bad_request",
@@ -150,11 +149,7 @@ def allowed_methods(app: FastAPI, scope: Scope) -> set[str]:
     """What may be done at the path of `scope`, over all its routes."""
     methods: set[str] = set()
     for route in app.routes:
-        if (
-            isinstance(route, Route)
-            and route.path != EVERY_PATH
-            and route.matches(scope)[0] is not Match.NONE
-        ):
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
             methods |= route.methods or set()
     return methods
 

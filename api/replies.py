@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 import orjson
 from starlette.requests import Request
@@ -22,7 +24,12 @@ T = TypeVar("T")
 
 def encode(data: object) -> bytes:
     """JSON as the API writes it: instants in UTC with a Z."""
-    return orjson.dumps(data, default=_plain, option=_OPTIONS)
+    try:
+        return orjson.dumps(data, default=_plain, option=_OPTIONS)
+    except TypeError:
+        # Whole numbers of more than 64 bits, which PostgreSQL keeps and orjson cannot write: they
+        # are in what clients have sent as they liked, such as a point that was not taken.
+        return json.dumps(data, default=_plainer, ensure_ascii=False).encode()
 
 
 def etag_of(body: bytes) -> str:
@@ -103,6 +110,16 @@ def _names(header: str | None, tag: str, *, weak: bool = True) -> bool:
     return False
 
 
+def _plainer(value: object) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return _plain(value)
+
+
 def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
@@ -110,6 +127,4 @@ def _plain(value: object) -> Any:
         return sorted(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    if isinstance(value, datetime):
-        return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not JSON")

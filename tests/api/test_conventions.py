@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 import sys
 import zlib
 from collections.abc import AsyncIterator
@@ -51,6 +52,31 @@ async def test_a_wrong_method_names_all_that_are_allowed(anonymous: httpx.AsyncC
     allowed = {each.strip() for each in answer.headers["allow"].split(",")}
     assert {"GET", "PATCH", "DELETE"} <= allowed
     assert "PUT" not in allowed
+
+
+@pytest.mark.parametrize("path", ["/api/v1/points", "/api/v1/alert-triggers/bulk"])
+async def test_reading_what_can_only_be_sent_is_a_wrong_method(
+    anonymous: httpx.AsyncClient, path: str
+) -> None:
+    answer = await anonymous.get(path)
+    check_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "POST"
+
+
+async def test_the_page_takes_paths_of_its_own_and_no_others(
+    anonymous: httpx.AsyncClient,
+) -> None:
+    page = await anonymous.get("/alerts/some-id")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert "unsafe-inline" not in page.headers["content-security-policy"]
+    assert page.headers["cache-control"] == "no-cache"
+    asset = next(iter(re.findall(r"/assets/[^\"']+", page.text)))
+    assert "immutable" in (await anonymous.get(asset)).headers["cache-control"]
+    for path in ("/assets/none.js", "/favicon.none", "/api/none", "/..%2f..%2fpyproject.toml"):
+        check_problem(await anonymous.get(path), 404, "not_found")
+    check_problem(await anonymous.post("/alerts"), 404, "not_found")
+    check_problem(await anonymous.delete("/api/v1/members/not-an-id"), 404, "not_found")
 
 
 async def test_broken_json_is_a_bad_request(team: Team) -> None:

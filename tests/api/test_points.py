@@ -217,3 +217,19 @@ async def test_metrics_are_described(team: Team, framework: dict[str, Any]) -> N
     listed = await team.viewer.get("/api/v1/metrics", params={"framework": framework["id"]})
     assert [m["name"] for m in listed.json()["items"]] == ["rate"]
     assert (await team.owner.delete(url)).status_code == 204
+
+
+@pytest.mark.usefixtures("framework")
+async def test_whatever_was_rejected_can_be_read(team: Team) -> None:
+    huge = 10**40
+    sent = await team.editor.post(
+        "/api/v1/points",
+        content=f'{{"points": [{{"framework": "ewr", "value": {huge}}}]}}'.encode(),
+        headers={"content-type": "application/json"},
+    )
+    assert sent.json()["rejected"] == 1
+    kept = await team.viewer.get("/api/v1/rejected-points")
+    assert kept.status_code == 200
+    (one,) = kept.json()["items"]
+    assert one["received_at"].endswith("Z")
+    assert one["point"]["framework"] == "ewr"
