@@ -7,7 +7,7 @@ and only series where it holds, or where the rule already stands somewhere, are 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from convex.alerts.measure import (
 )
 from convex.alerts.model import Reason, Rule, RuleState, Status
 from convex.alerts.replay import Episode, Outcome, replay
+from convex.alerts.watching import Watching
 from convex.anomaly import Explanation
 from convex.anomaly.confidence import ConfidenceMap
 from convex.anomaly.service import Scored
@@ -139,6 +140,9 @@ class _Assessor:
         self._stored: Mapping[states.StateKey, RuleState] = {}
         self._grouped: dict[str, list[tuple[_Pair, Measurements]]] = {}
         self._late: dict[states.StateKey, Result] = {}
+        self._range = (0, 0)
+        self._watching: Watching | None = None
+        self._indexes: dict[int, int] = {}
 
     async def run(
         self, rules: Mapping[UUID, list[Rule]], stored: Mapping[states.StateKey, RuleState]
@@ -184,36 +188,63 @@ class _Assessor:
     def _watched(self, rule: Rule, first: int, last: int) -> list[int]:
         if not rule.label_matchers:
             return list(range(first, last))
-        return [
-            index
-            for index in range(first, last)
-            if match_all(rule.label_matchers, self._intake.places[index].labels)
-        ]
+        if self._watching is None or self._range != (first, last):
+            places = self._intake.places[first:last]
+            labels = {place.series_id: place.labels for place in places}
+            self._range, self._watching = (first, last), Watching(rule.metric_id, labels)
+            self._indexes = {place.series_id: first + n for n, place in enumerate(places)}
+        return sorted(self._indexes[series_id] for series_id in self._watching.by(rule))
 
     def _near_pairs(self, rule: Rule, first: int, last: int) -> list[_Pair]:
         """The pairs that may change; for the others it is enough to count their evaluations."""
         intake = self._intake
+        watched = self._watched(rule, first, last) if rule.label_matchers else None
+        if watched is not None and len(watched) * 4 < last - first:
+            return self._near_pairs_of_few(rule, watched)
         start, stop = intake.starts[first], intake.starts[last]
         fresh = intake.fresh[start:stop]
         firing = fires_at(rule, intake.values[start:stop]) & fresh
-        loud = set(self._owners[start:stop][firing].tolist())
-        if rule.label_matchers:
-            loud &= set(self._watched(rule, first, last))
-        for index in range(first, last) if self._stored or self._late else ():
-            key = (rule.id, intake.places[index].series_id)
-            state = self._stored.get(key)
-            if key in self._late or (
-                state is not None and (index in intake.stale or not is_quiet(state))
-            ):
-                loud.add(index)
+        loud = set(self._owners[start:stop][firing].tolist()) if firing.any() else set()
+        if watched is not None:
+            loud &= set(watched)
+        if self._stored or self._late:
+            loud.update(self._standing(rule, range(first, last)))
         pairs = [_Pair(rule, index, self._fresh_of(index)) for index in sorted(loud)]
-        quiet = int(np.count_nonzero(fresh)) - sum(len(pair.at) for pair in pairs)
-        if rule.label_matchers:
-            watched = self._watched(rule, first, last)
+        if watched is None:
+            quiet = int(np.count_nonzero(fresh)) - sum(len(pair.at) for pair in pairs)
+        else:
             quiet = sum(len(self._fresh_of(index)) for index in watched if index not in loud)
         if quiet:
             self.assessment.reasons[Reason.NOT_MET] += quiet
         return pairs
+
+    def _near_pairs_of_few(self, rule: Rule, watched: list[int]) -> list[_Pair]:
+        """The same where a rule watches few of many series."""
+        standing = self._standing(rule, watched) if self._stored or self._late else set()
+        pairs, quiet = [], 0
+        for index in watched:
+            start, stop = self._intake.starts[index], self._intake.starts[index + 1]
+            firing = fires_at(rule, self._intake.values[start:stop])
+            fresh = self._intake.fresh[start:stop]
+            if index in standing or (firing & fresh).any():
+                pairs.append(_Pair(rule, index, self._fresh_of(index)))
+            else:
+                quiet += int(np.count_nonzero(fresh))
+        if quiet:
+            self.assessment.reasons[Reason.NOT_MET] += quiet
+        return pairs
+
+    def _standing(self, rule: Rule, indexes: Iterable[int]) -> set[int]:
+        """Where the rule stands somewhere else than in a quiet ok."""
+        found = set()
+        for index in indexes:
+            key = (rule.id, self._intake.places[index].series_id)
+            state = self._stored.get(key)
+            if key in self._late or (
+                state is not None and (index in self._intake.stale or not is_quiet(state))
+            ):
+                found.add(index)
+        return found
 
     async def _far_pairs(self, rule: Rule, first: int, last: int) -> list[_Pair]:
         """Every pair with something to evaluate."""
