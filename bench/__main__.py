@@ -32,7 +32,11 @@ def rows() -> dict[str, str]:
     found = {}
     for file in sorted(_FOLDER.rglob("*.py")):
         text = file.read_text()
-        if file.name.startswith("__") or '__name__ == "__main__"' not in text:
+        if (
+            file.name.startswith("__")
+            or file.stem.endswith("_clients")
+            or '__name__ == "__main__"' not in text
+        ):
             continue
         if "peers" in file.parts:
             continue

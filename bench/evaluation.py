@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from convex.alerts.assess import _Assessor
+from convex.alerts.assess import Assessor
 from convex.alerts.evaluate import evaluate
 from convex.alerts.matchers import match_all
 from convex.alerts.measure import Measurement
@@ -107,7 +107,7 @@ def _intake(series: int) -> Intake:
 
 def _engine(rules: list[Rule], intake: Intake) -> None:
     # No rule here needs the database: each is measured by the point itself.
-    assessor = _Assessor(cast("Connection", None), UUID(int=2), intake, 20_000 * DAY, None)
+    assessor = Assessor(cast("Connection", None), UUID(int=2), intake, 20_000 * DAY, None)
     asyncio.run(assessor.run({_METRIC: rules}, {}))
 
 

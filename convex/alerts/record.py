@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from convex.alerts import anomalies, states
-from convex.alerts.assess import Assessment, Result, is_quiet, is_tracked
+from convex.alerts import anomalies, states, trigger_writes
+from convex.alerts.assessment import Assessment, Result, is_quiet, is_tracked
 from convex.alerts.describe import describe_opening, format_duration
 from convex.alerts.evaluate import Change
 from convex.alerts.matchers import identity_of
@@ -33,9 +33,9 @@ async def record(
     result.outcomes.update({reason.value: n for reason, n in assessment.reasons.items()})
     results = assessment.results
     await _adopt(connection, workspace_id, results)
-    new: list[states.NewTrigger] = []
-    changed: list[states.TriggerChange] = []
-    transitions: list[states.NewTransition] = []
+    new: list[trigger_writes.NewTrigger] = []
+    changed: list[trigger_writes.TriggerChange] = []
+    transitions: list[trigger_writes.NewTransition] = []
     promoted: list[UUID] = []
     told: dict[UUID, None] = {}
     for one, episode in _episodes(results):
@@ -54,15 +54,15 @@ async def record(
             result.trigger_ids.append(episode.trigger_id)
     # First what ends: a trigger that ends in this batch makes room for the next of its fingerprint.
     if changed:
-        await states.change_triggers(connection, workspace_id, changed)
+        await trigger_writes.change_triggers(connection, workspace_id, changed)
     if new:
-        await states.insert_triggers(connection, workspace_id, new)
+        await trigger_writes.insert_triggers(connection, workspace_id, new)
     if transitions:
-        await states.append_transitions(connection, workspace_id, transitions)
+        await trigger_writes.append_transitions(connection, workspace_id, transitions)
     if assessment.moved:
-        await states.move_ends(connection, workspace_id, assessment.moved)
+        await trigger_writes.move_ends(connection, workspace_id, assessment.moved)
     if promoted:
-        await states.plan_promoted(connection, workspace_id, promoted)
+        await trigger_writes.plan_promoted(connection, workspace_id, promoted)
     stored = [
         states.StoredState(one.rule, one.place.series_id, one.outcome.state)
         for one in results
@@ -74,7 +74,7 @@ async def record(
     if told:
         triggers = await get_triggers(connection, workspace_id, list(told))
         events = [(one.framework_id, trigger_json(one)) for one in triggers]
-        result.cursor = await states.append_live_events(connection, workspace_id, events)
+        result.cursor = await trigger_writes.append_live_events(connection, workspace_id, events)
 
 
 def _episodes(results: list[Result]) -> Iterator[tuple[Result, Episode]]:
@@ -111,7 +111,7 @@ async def _adopt(connection: Connection, workspace_id: UUID, results: list[Resul
     opened = [(one, e) for one, e in _episodes(results) if e.opened is not None]
     if not opened:
         return
-    existing, open_now = await states.known_triggers(
+    existing, open_now = await trigger_writes.known_triggers(
         connection,
         workspace_id,
         [episode.trigger_id for _, episode in opened],
@@ -150,7 +150,7 @@ def _final_state(episode: Episode) -> tuple[str | None, Change | None]:
 
 def _new_trigger(
     assessment: Assessment, one: Result, episode: Episode, opened: Change
-) -> states.NewTrigger:
+) -> trigger_writes.NewTrigger:
     _, ended = _final_state(episode)
     rule = one.rule
     context: dict[str, Any] = {
@@ -164,7 +164,7 @@ def _new_trigger(
     if explanation is not None:
         context |= anomalies.explained(explanation, episode.score, assessment.confidence)
         reason = anomalies.describe(rule, opened.value, episode.score, context)
-    return states.NewTrigger(
+    return trigger_writes.NewTrigger(
         trigger_id=episode.trigger_id,
         rule=rule,
         series_id=one.place.series_id,
@@ -184,9 +184,9 @@ def _new_trigger(
     )
 
 
-def _trigger_change(episode: Episode) -> states.TriggerChange:
+def _trigger_change(episode: Episode) -> trigger_writes.TriggerChange:
     state, ended = _final_state(episode)
-    return states.TriggerChange(
+    return trigger_writes.TriggerChange(
         trigger_id=episode.trigger_id,
         last_seen_at=episode.last_seen_at,
         repeats=episode.repeats,
@@ -199,7 +199,7 @@ def _trigger_change(episode: Episode) -> states.TriggerChange:
     )
 
 
-def _transitions(one: Result, episode: Episode) -> Iterator[states.NewTransition]:
+def _transitions(one: Result, episode: Episode) -> Iterator[trigger_writes.NewTransition]:
     state: str | None = None
     if episode.opened is None:
         before = one.shared or one.before
@@ -211,7 +211,7 @@ def _transitions(one: Result, episode: Episode) -> Iterator[states.NewTransition
                 state = "acknowledged"
     for number, change in enumerate(episode.changes):
         to_state = _TO_STATE.get(change.kind) or state or "firing"
-        yield states.NewTransition(
+        yield trigger_writes.NewTransition(
             trigger_id=episode.trigger_id,
             kind=change.kind.value,
             from_state=state,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import numpy as np
 
-from convex.alerts import rule_store, states, trigger_store
+from convex.alerts import rule_store, states, trigger_store, trigger_writes
 from convex.alerts.evaluate import end_rule
 from convex.alerts.matchers import match_all
 from convex.alerts.model import Kind, Provenance, Reason, Resolution, Rule, RuleDraft
@@ -178,8 +178,8 @@ async def _end_triggers(
     )
     stored = await states.load_states(connection, rule.workspace_id, [rule], locked.ids)
     at = to_microseconds(now)
-    changes: dict[UUID, states.TriggerChange] = {}
-    transitions: list[states.NewTransition] = []
+    changes: dict[UUID, trigger_writes.TriggerChange] = {}
+    transitions: list[trigger_writes.NewTransition] = []
     saved: list[states.StoredState] = []
     for (_, series_id), state in stored.items():
         watched = after is not None and match_all(after.label_matchers, series_ids[series_id])
@@ -190,11 +190,11 @@ async def _end_triggers(
         if decision.change is None or state.trigger_id is None or state.trigger_id in changes:
             continue
         from_state = "acknowledged" if state.acknowledged else "firing"
-        changes[state.trigger_id] = states.TriggerChange(
+        changes[state.trigger_id] = trigger_writes.TriggerChange(
             state.trigger_id, None, 0, 0, state.historical, "resolved", at, resolution, 1
         )
         transitions.append(
-            states.NewTransition(
+            trigger_writes.NewTransition(
                 trigger_id=state.trigger_id,
                 kind=Kind.RESOLVED.value,
                 from_state=from_state,
@@ -206,15 +206,15 @@ async def _end_triggers(
             )
         )
     if changes:
-        await states.change_triggers(connection, rule.workspace_id, list(changes.values()))
-        await states.append_transitions(connection, rule.workspace_id, transitions)
+        await trigger_writes.change_triggers(connection, rule.workspace_id, list(changes.values()))
+        await trigger_writes.append_transitions(connection, rule.workspace_id, transitions)
     if saved:
         await states.save_states(connection, rule.workspace_id, saved)
     told = [one.trigger_id for one in transitions if one.planned]
     if not told:
         return tuple(changes), None
     triggers = await trigger_store.get_triggers(connection, rule.workspace_id, told)
-    cursor = await states.append_live_events(
+    cursor = await trigger_writes.append_live_events(
         connection,
         rule.workspace_id,
         [(trigger.framework_id, trigger_json(trigger)) for trigger in triggers],

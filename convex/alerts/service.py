@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from convex.alerts import states, trigger_store
+from convex.alerts import trigger_store, trigger_writes
 from convex.alerts.model import Kind, Reason, Resolution, Trigger
 from convex.alerts.present import trigger_json
 from convex.db import Connection, Identity, Role
@@ -99,7 +99,9 @@ async def reopen(
     row = await _lock(connection, workspace_id, trigger_id, expected_version)
     if row["state"] != "resolved":
         raise Conflict("The trigger is open already.")
-    _, open_now = await states.known_triggers(connection, workspace_id, [], [row["fingerprint"]])
+    _, open_now = await trigger_writes.known_triggers(
+        connection, workspace_id, [], [row["fingerprint"]]
+    )
     if open_now:
         raise Conflict("A newer trigger of the same rule and labels is open; act on that one.")
     columns = {
@@ -235,5 +237,5 @@ async def _act(
     )
     trigger = await trigger_store.get_trigger(connection, workspace_id, trigger_id)
     events = [(trigger.framework_id, trigger_json(trigger))]
-    cursor = await states.append_live_events(connection, workspace_id, events)
+    cursor = await trigger_writes.append_live_events(connection, workspace_id, events)
     return Acted(trigger, cursor)

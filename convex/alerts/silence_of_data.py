@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from convex.alerts import record, states
-from convex.alerts.assess import Assessment, Result, continued
+from convex.alerts.assessment import Assessment, Result, continued
 from convex.alerts.evaluate import end_rule, lapse
 from convex.alerts.groups import as_member, shared_by
 from convex.alerts.ingest import IngestResult
