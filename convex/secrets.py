@@ -48,7 +48,7 @@ def encrypt(text: str, key: str) -> bytes:
 
 
 def decrypt(sealed: bytes, key: str) -> str:
-    """The inverse of `encrypt`. Raises `InvalidInput` when the key is not the one that sealed it."""
+    """The inverse of `encrypt`. Raises `InvalidInput` when another key sealed it."""
     try:
         return _fernet(key).decrypt(bytes(sealed)).decode()
     except InvalidToken:

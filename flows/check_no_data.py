@@ -1,0 +1,34 @@
+"""Look, every minute, for series that have gone silent, and end triggers nobody speaks for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from prefect import flow
+from prefect.logging import get_run_logger
+
+from convex.alerts.silence_of_data import check_silence
+from convex.db import SYSTEM, Identity, Role
+from convex.workspaces.store import list_workspaces
+from flows.runtime import announcer, worker_database
+
+
+@flow(name="check-no-data")
+async def check_no_data() -> int:
+    """Every workspace in a transaction of its own; how many triggers changed.
+
+    No task runs: the next minute looks again, so there is nothing to retry.
+    """
+    changed = 0
+    async with worker_database() as database, announcer() as wakes:
+        async with database.read(SYSTEM) as connection:
+            workspaces = await list_workspaces(connection)
+        for workspace in workspaces:
+            identity = Identity(workspace.id, Role.SYSTEM)
+            async with database.transaction(identity) as connection:
+                result = await check_silence(connection, workspace.id, now=datetime.now(UTC))
+            if result.transitions:
+                wakes.announce(workspace.id, result.cursor)
+            changed += result.transitions
+    get_run_logger().info("%d transitions in %d workspaces", changed, len(workspaces))
+    return changed
