@@ -128,8 +128,11 @@ def check(config: Mapping[str, Any], secret: Mapping[str, Any]) -> str:
         return f"mode is one of {', '.join(MODES)}, not {mode!r}."
     if mode == "pagerduty":
         return "" if secret.get("routing_key") else "PagerDuty needs a routing key as its secret."
-    if not (config.get("url") or secret.get("url")):
+    url = str(secret.get("url") or config.get("url") or "")
+    if not url:
         return "A webhook needs a url."
+    if not url.lower().startswith(("https://", "http://")):
+        return "The url of a webhook begins with https:// or http://."
     if not isinstance(config.get("headers", {}), dict):
         return "headers is an object of names and values."
     for key in secret.get("secrets", ()):

@@ -80,6 +80,7 @@ async def test_changes_keep_the_secret_and_the_version(
         ChannelDraft("Bad name", ChannelKind.IN_APP),
         ChannelDraft("slack", ChannelKind.EMAIL),
         ChannelDraft("x", ChannelKind.WEBHOOK),
+        ChannelDraft("x", ChannelKind.WEBHOOK, {"url": "file:///etc/passwd"}),
         ChannelDraft("x", ChannelKind.WEBHOOK, {"url": "https://x.org", "mode": "fax"}),
         ChannelDraft("x", ChannelKind.WEBHOOK, {"url": "https://x.org"}, "whsec_%%%"),
         ChannelDraft("x", ChannelKind.WEBHOOK, {"mode": "pagerduty"}),
