@@ -29,6 +29,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rejected-points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Points that were not taken
+         * @description Newest first, each as it came, with its reason.
+         */
+        get: operations["list_rejected_points_api_v1_rejected_points_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/sign-in": {
         parameters: {
             query?: never;
@@ -370,6 +390,78 @@ export interface paths {
          *     changed here (409).
          */
         patch: operations["change_rule_api_v1_alert_rules__rule_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silences
+         * @description The one that ends last comes first.
+         */
+        get: operations["list_silences_api_v1_silences_get"];
+        put?: never;
+        /**
+         * Mute for a while
+         * @description Nothing that matches is told until the end; a resolve of what was told before still is.
+         */
+        post: operations["create_silence_api_v1_silences_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What would be muted
+         * @description The open triggers that the matchers fit now. Changes nothing.
+         */
+        post: operations["preview_api_v1_silences_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/{silence_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One
+         * @description A silence, over or not.
+         */
+        get: operations["get_silence_api_v1_silences__silence_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Altogether; editors end a silence by changing its end. Owners only.
+         */
+        delete: operations["delete_silence_api_v1_silences__silence_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change
+         * @description What is given is changed; an end in the past ends it now. One that is over stays (422).
+         */
+        patch: operations["change_silence_api_v1_silences__silence_id__patch"];
         trace?: never;
     };
     "/api/v1/frameworks": {
@@ -2419,6 +2511,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** PageOf[RejectedShape] */
+        PageOf_RejectedShape_: {
+            /** Items */
+            items: components["schemas"]["RejectedShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
         /** PageOf[RuleShape] */
         PageOf_RuleShape_: {
             /** Items */
@@ -2433,6 +2535,16 @@ export interface components {
         PageOf_SeriesShape_: {
             /** Items */
             items: components["schemas"]["SeriesShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
+        /** PageOf[SilenceShape] */
+        PageOf_SilenceShape_: {
+            /** Items */
+            items: components["schemas"]["SilenceShape"][];
             /**
              * Next Cursor
              * @description `cursor` of the next page; null after the last.
@@ -2607,6 +2719,16 @@ export interface components {
             predictions?: boolean | null;
         };
         /**
+         * Previewed
+         * @description The open triggers that the matchers fit: the newest hundred, and how many there are.
+         */
+        Previewed: {
+            /** Matching */
+            matching: number;
+            /** Triggers */
+            triggers: components["schemas"]["TriggerShape"][];
+        };
+        /**
          * QualityRun
          * @description One run of a suite of checks; `report_path` is a page below /docs/quality/.
          */
@@ -2672,6 +2794,35 @@ export interface components {
             /** Refresh Token */
             refresh_token: string;
         };
+        /**
+         * RejectedShape
+         * @description A point that was kept, but not taken.
+         */
+        RejectedShape: {
+            /** Id */
+            id: number;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Source */
+            source: string;
+            /** Reason */
+            reason: string;
+            /** Detail */
+            detail: string;
+            /** Point */
+            point: unknown;
+            /** Reingested At */
+            reingested_at: string | null;
+        };
+        /**
+         * Rejection
+         * @description Why a point was not taken.
+         * @enum {string}
+         */
+        Rejection: "not_a_number" | "infinite" | "in_the_future" | "too_old" | "unknown_framework" | "unknown_metric" | "too_many_series" | "invalid_labels" | "unreadable";
         /**
          * RuleChange
          * @description What is given is changed; null takes an optional value away.
@@ -3009,6 +3160,97 @@ export interface components {
              * @example airports
              */
             workspace?: string | null;
+        };
+        /**
+         * SilenceChange
+         * @description What is given is changed; an end in the past ends it now.
+         */
+        SilenceChange: {
+            /** Matchers */
+            matchers?: components["schemas"]["MatcherBody"][] | null;
+            /** Starts At */
+            starts_at?: string | null;
+            /** Ends At */
+            ends_at?: string | null;
+            /** Reason */
+            reason?: string | null;
+        };
+        /**
+         * SilenceNew
+         * @description A mute with an end and a reason; it begins now when no start is given.
+         */
+        SilenceNew: {
+            /**
+             * Matchers
+             * @description All must fit. A label of the series, or rule, framework, metric, severity, type, trigger, tag.
+             */
+            matchers: components["schemas"]["MatcherBody"][];
+            /** Starts At */
+            starts_at?: string | null;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Reason
+             * @example Runway works until noon.
+             */
+            reason: string;
+        };
+        /**
+         * SilencePreview
+         * @description What would be muted.
+         */
+        SilencePreview: {
+            /**
+             * Matchers
+             * @description All must fit. A label of the series, or rule, framework, metric, severity, type, trigger, tag.
+             */
+            matchers: components["schemas"]["MatcherBody"][];
+        };
+        /**
+         * SilenceShape
+         * @description A silence.
+         */
+        SilenceShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Matchers */
+            matchers: components["schemas"]["MatcherBody"][];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "active" | "expired";
+            author: components["schemas"]["Person"] | null;
+            /** Reason */
+            reason: string;
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * State
@@ -3880,6 +4122,41 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    list_rejected_points_api_v1_rejected_points_get: {
+        parameters: {
+            query?: {
+                /** @description Only for this reason. */
+                reason?: components["schemas"]["Rejection"] | null;
+                /** @description Only from this source. */
+                source?: string | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_RejectedShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     sign_in_api_v1_auth_sign_in_post: {
         parameters: {
             query?: never;
@@ -4578,6 +4855,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RuleShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_silences_api_v1_silences_get: {
+        parameters: {
+            query?: {
+                state?: ("pending" | "active" | "expired") | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_SilenceShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    create_silence_api_v1_silences_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilenceNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    preview_api_v1_silences_preview_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilencePreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Previewed"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_silence_api_v1_silences__silence_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                silence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    delete_silence_api_v1_silences__silence_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                silence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    change_silence_api_v1_silences__silence_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                silence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilenceChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceShape"];
                 };
             };
             400: components["responses"]["Problem400"];
