@@ -128,11 +128,15 @@ async def use_refresh_token(connection: Connection, token_id: UUID, now: datetim
 
 
 async def revoke_family(connection: Connection, family_id: UUID, now: datetime) -> None:
-    """End a session: none of its tokens is good for anything any more."""
+    """End a session: none of its tokens is good for anything any more.
+
+    The rows are locked in one order, so that two who end it at once wait instead of deadlocking.
+    """
     await connection.execute(
-        "UPDATE convex.refresh_tokens SET revoked_at = %s"
-        " WHERE family_id = %s AND revoked_at IS NULL",
-        (now, family_id),
+        "WITH family AS (SELECT id FROM convex.refresh_tokens"
+        "  WHERE family_id = %s AND revoked_at IS NULL ORDER BY id FOR UPDATE)"
+        " UPDATE convex.refresh_tokens AS t SET revoked_at = %s FROM family WHERE t.id = family.id",
+        (family_id, now),
     )
 
 
