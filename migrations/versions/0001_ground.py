@@ -3,31 +3,19 @@
 Revision ID: 0001
 """
 
-from pathlib import Path
-
-from alembic import op
+from migrations.files import run
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-_SQL = Path(__file__).parents[1] / "sql" / revision
-
 
 def upgrade() -> None:
     """Build the schema, file by file; security comes last and covers every table."""
-    for name in ("tables", "functions", "audit", "security"):
-        _run(name)
+    run(revision, "tables", "functions", "audit", "security")
 
 
 def downgrade() -> None:
     """Remove everything but the schema itself, which holds Alembic's own table."""
-    _run("down")
-
-
-def _run(name: str) -> None:
-    # The driver itself, without parameters: SQLAlchemy would take each % for a placeholder.
-    driver = op.get_bind().connection.driver_connection
-    assert driver is not None
-    driver.execute((_SQL / f"{name}.sql").read_text())
+    run(revision, "down")

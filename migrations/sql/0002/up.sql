@@ -1,0 +1,1 @@
+-- Rules: what rules as code, silences and tuning need.

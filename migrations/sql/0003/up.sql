@@ -1,0 +1,1 @@
+-- Notifications: what notifications need beyond the ground.

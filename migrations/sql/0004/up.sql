@@ -1,0 +1,1 @@
+-- Ingestion: what pushes, pulls, retention and data quality need.

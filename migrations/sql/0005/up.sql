@@ -1,0 +1,1 @@
+-- Analytics: what analytics, health and strategies need.

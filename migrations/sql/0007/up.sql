@@ -1,0 +1,1 @@
+-- Predictions: what predictions and their scorecard need.
