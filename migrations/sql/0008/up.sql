@@ -1,0 +1,1 @@
+-- Insights: what evidence packs, budgets and recommendations need.

@@ -1,0 +1,1 @@
+-- Service: what sign-in by others, invitations and exports need.
