@@ -28,20 +28,18 @@ Ratios travel from machine to machine, absolute figures do not.
 
 
 def rows() -> dict[str, str]:
-    """The name of each benchmark, with what it says it measures."""
+    """The name of each benchmark, with what it says it measures: a module here that can be run, or
+    a package with a `__main__`.
+    """
     found = {}
     for file in sorted(_FOLDER.rglob("*.py")):
-        text = file.read_text()
-        if (
-            file.name.startswith("__")
-            or file.stem.endswith("_clients")
-            or '__name__ == "__main__"' not in text
-        ):
-            continue
-        if "peers" in file.parts:
-            continue
         name = ".".join(file.relative_to(_FOLDER).with_suffix("").parts)
-        found[name] = text.removeprefix('"""').partition("\n\n")[0].replace("\n", " ")
+        name = name.removesuffix(".__main__")
+        if name.startswith(("__", "peers.")) or name.endswith("_clients"):
+            continue
+        text = file.read_text()
+        if '__name__ == "__main__"' in text:
+            found[name] = text.removeprefix('"""').partition("\n\n")[0].replace("\n", " ")
     return found
 
 

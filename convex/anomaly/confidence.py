@@ -2,7 +2,7 @@
 
 It is a share of past alerts, not the probability of an incident. Alerts are compared by score, in
 multiples of their threshold. A prior of ten alerts per band, from the development half of NAB
-(`python -m bench.anomaly` prints the counts), is what speaks before anybody gave feedback; each
+(`python -m bench anomaly` prints the counts), is what speaks before anybody gave feedback; each
 marked alert moves it. More unusual is never less likely to be confirmed: shares that say so are
 pooled (isotonic regression by pool-adjacent-violators).
 """
