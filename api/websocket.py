@@ -35,6 +35,7 @@ from convex.telemetry import get_log
 MALFORMED, UNAUTHENTICATED, TOO_SLOW, SILENT = 4400, 4401, 4408, 4410
 AUTH_SECONDS = 10.0
 SILENCE_SECONDS = 60.0
+RECHECK_SECONDS = 15.0  # a client speaks every 30 s, or is closed: nobody outlives a removal long
 _MALFORMED_A_MINUTE = 10
 _MOST_SUBSCRIPTIONS = 200
 _LARGEST_FRAME = 16_384
@@ -162,11 +163,15 @@ class _Client:
         self._caller: Caller | None = None
         self._connection: Connection | None = None
         self._authenticate_by = self._loop.time() + AUTH_SECONDS
+        self._token = ""
+        self._checked_at = 0.0
 
     async def run(self) -> None:
         try:
             while True:
                 frame = await self._next_frame()
+                if self._caller is not None:
+                    await self._check_again()
                 if frame is not None:
                     await self._answer(frame)
         except _Closed:
@@ -249,7 +254,7 @@ class _Client:
         except (psycopg.Error, PoolTimeout):
             self._send("auth_failed", code="unavailable", detail="The database does not answer.")
             self._close(1013, "try again later")
-        self._caller = caller
+        self._caller, self._token, self._checked_at = caller, token, self._loop.time()
         self._send(
             "auth_success",
             workspace_id=caller.workspace_id,
@@ -257,6 +262,20 @@ class _Client:
             role=caller.role,
             expires_at=caller.expires_at,
         )
+
+    async def _check_again(self) -> None:
+        """Close when whoever opened the connection has lost their membership, session or key."""
+        now = self._loop.time()
+        if now - self._checked_at < RECHECK_SECONDS:
+            return
+        self._checked_at = now
+        try:
+            await self._resources.authenticator.authenticate(self._token)
+        except NotAuthenticated as error:
+            self._send("auth_failed", code=error.code, detail=error.message)
+            self._close(UNAUTHENTICATED, error.message)
+        except (psycopg.Error, PoolTimeout):
+            pass  # nothing is known while the database is away; the next frame asks again
 
     async def _subscribe(self, connection: Connection, frame: dict[str, Any]) -> None:
         framework_id, known = _framework(frame)

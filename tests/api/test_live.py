@@ -135,6 +135,29 @@ async def test_a_connection_stays_with_who_opened_it(
         assert (await closing(socket))[0] == 4401
 
 
+@pytest.mark.parametrize("lost", ["membership", "key"])
+async def test_a_connection_ends_soon_after_the_right_to_it(
+    lost: str, running: Running, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.websocket, "RECHECK_SECONDS", 0.0)
+    if lost == "key":
+        made = await team.owner.post(
+            "/api/v1/api-keys", json={"name": "short-lived", "scopes": ["read"]}
+        )
+        token = made.json()["key"]
+        gone = f"/api/v1/api-keys/{made.json()['id']}"
+    else:
+        token = team.token("viewer")
+        gone = f"/api/v1/members/{team.users['viewer']}"
+    async with opened(running, token) as socket:
+        await say(socket, "ping")
+        assert (await hear(socket))["type"] == "pong"
+        assert (await team.owner.delete(gone)).status_code == 204
+        await say(socket, "ping")
+        assert (await hear(socket))["type"] == "auth_failed"
+        assert (await closing(socket))[0] == 4401
+
+
 async def test_malformed_frames_are_told_and_ten_a_minute_close(
     running: Running, team: Team
 ) -> None:
