@@ -1,25 +1,50 @@
-"""Label matchers, and the fingerprint of what an alert is about. Pure."""
+"""Label matchers, and the fingerprint of what an alert is about. Pure.
+
+Members write the patterns, and every point and notification runs them, so they are matched by RE2:
+its time is linear in pattern and text, where a backtracking engine could be made to hang. The price
+is that look-around and back-references are refused. A pattern fits a whole value, as Prometheus'
+matchers do.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from uuid import UUID
 
 import orjson
+import re2
 
 from convex.alerts.model import Matcher, Operator
 from convex.errors import InvalidInput
 from convex.metrics.model import Labels
 
-_LONGEST_PATTERN = 500
+LONGEST_PATTERN = 500
+_MEMORY = 1 << 20  # bytes that one compiled pattern may take: "((a{99}){99}){99}" would take more
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    options.dot_nl = True  # as Prometheus 3: a dot is any character
+    options.max_mem = _MEMORY
+    return options
 
 
 @lru_cache(maxsize=10_000)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text)
+def _pattern(text: str) -> re2._Regexp | None:
+    """None for what is no pattern: nothing is stored that way, but for what is older than RE2."""
+    try:
+        return re2.compile(text, _options())
+    except re2.error:
+        return None
+
+
+def fits(pattern: str, value: str) -> bool | None:
+    """Whether the pattern fits the whole value; None if it is no pattern."""
+    compiled = _pattern(pattern)
+    return None if compiled is None else compiled.fullmatch(value) is not None
 
 
 def check_matcher(matcher: Matcher, field: str = "label_matchers") -> None:
@@ -27,25 +52,32 @@ def check_matcher(matcher: Matcher, field: str = "label_matchers") -> None:
     if not matcher.label:
         raise InvalidInput("A matcher needs the name of a label.", field=field)
     if matcher.operator in (Operator.MATCHES, Operator.MATCHES_NOT):
-        if len(matcher.value) > _LONGEST_PATTERN:
-            raise InvalidInput(f"A pattern has at most {_LONGEST_PATTERN} characters.", field=field)
+        if len(matcher.value) > LONGEST_PATTERN:
+            raise InvalidInput(f"A pattern has at most {LONGEST_PATTERN} characters.", field=field)
         try:
-            _pattern(matcher.value)
-        except re.error as error:
+            re2.compile(matcher.value, _options())
+        except re2.error as error:
+            why = error.args[0] if error.args else "it cannot be read"
+            if isinstance(why, bytes):
+                why = why.decode(errors="replace")
             raise InvalidInput(
-                f"{matcher.value!r} is not a regular expression: {error}.", field=field
+                f"{matcher.value!r} is not a regular expression that RE2 knows (it has neither"
+                f" look-around nor back-references): {why}.",
+                field=field,
             ) from None
 
 
 def matches(matcher: Matcher, labels: Labels) -> bool:
-    """Whether the labels satisfy it; a missing label counts as ""."""
+    """Whether the labels satisfy it; a missing label counts as "". What is no pattern satisfies
+    neither way, so that it can mute nothing.
+    """
     value = labels.get(matcher.label, "")
     if matcher.operator is Operator.EQUAL:
         return value == matcher.value
     if matcher.operator is Operator.NOT_EQUAL:
         return value != matcher.value
-    found = _pattern(matcher.value).fullmatch(value) is not None
-    return found is (matcher.operator is Operator.MATCHES)
+    found = fits(matcher.value, value)
+    return found is not None and found is (matcher.operator is Operator.MATCHES)
 
 
 def match_all(matchers: Iterable[Matcher], labels: Labels) -> bool:
