@@ -7,6 +7,7 @@ have few values by construction (never an id, never a name that a member chose).
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,6 +21,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from convex.telemetry.folding import folded
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -99,12 +102,14 @@ def exposition(accept: str) -> tuple[bytes, str]:
     merged, and process metrics are those of the process that answers.
     """
     registry = CollectorRegistry()
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    else:
-        registry.register(REGISTRY)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not shared:
+        registry.register(REGISTRY)
+        return encode(registry), content_type
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    with folded(Path(shared)):
+        return encode(registry), content_type
