@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from prefect import flow
 from prefect.logging import get_run_logger
 
+from convex.alerts.external import expire
 from convex.alerts.silence_of_data import check_silence
 from convex.db import SYSTEM, Identity, Role
 from convex.workspaces.store import list_workspaces
@@ -26,9 +27,12 @@ async def check_no_data() -> int:
         for workspace in workspaces:
             identity = Identity(workspace.id, Role.SYSTEM)
             async with database.transaction(identity) as connection:
-                result = await check_silence(connection, workspace.id, now=datetime.now(UTC))
-            if result.transitions:
-                wakes.announce(workspace.id, result.cursor)
-            changed += result.transitions
+                now = datetime.now(UTC)
+                result = await check_silence(connection, workspace.id, now=now)
+                stale = await expire(connection, workspace.id, now=now)
+            transitions = result.transitions + len(stale.resolved)
+            if transitions:
+                wakes.announce(workspace.id, stale.cursor or result.cursor)
+            changed += transitions
     get_run_logger().info("%d transitions in %d workspaces", changed, len(workspaces))
     return changed
