@@ -16,7 +16,7 @@ from convex.alerts.matchers import identity_of
 from convex.alerts.measure import is_running_total
 from convex.alerts.model import Kind, RuleState
 from convex.alerts.present import trigger_json
-from convex.alerts.replay import Episode
+from convex.alerts.replay import Episode, trigger_id_of
 from convex.alerts.trigger_store import get_triggers
 from convex.db import Connection
 
@@ -107,6 +107,9 @@ def _lasting(state: RuleState) -> RuleState:
 async def _adopt(connection: Connection, workspace_id: UUID, results: list[Result]) -> None:
     """Where a new episode meets a trigger that is there already (its series was deleted and came
     back, or its rule shares the fingerprint), go on with that trigger instead.
+
+    The open trigger on which the rule itself stands is not met: an episode beside it is one of the
+    past, which late points brought to light and which is over.
     """
     opened = [(one, e) for one, e in _episodes(results) if e.opened is not None]
     if not opened:
@@ -118,21 +121,36 @@ async def _adopt(connection: Connection, workspace_id: UUID, results: list[Resul
         {one.fingerprint for one, _ in opened},
     )
     ours = {episode.trigger_id for _, episode in _episodes(results) if episode.opened is None}
+    ours |= {
+        before.trigger_id
+        for one, _ in opened
+        if (before := one.shared or one.before) is not None
+        and before.trigger_open
+        and before.trigger_id is not None
+    }
     for one, episode in opened:
+        assert episode.opened is not None
         known = open_now.pop(one.fingerprint, None)
         if known is not None and known not in ours:
             _continue_with(one, episode, known)
-        elif episode.trigger_id in existing:
-            _continue_with(one, episode, episode.trigger_id)
+        elif (opened_at := existing.get(episode.trigger_id)) is not None:
+            if opened_at == episode.opened.at:
+                _continue_with(one, episode, episode.trigger_id)
+            else:  # that one was moved since: an import gave it an earlier beginning
+                _rename(one, episode, trigger_id_of(f"{episode.trigger_id}", opened_at))
+
+
+def _rename(one: Result, episode: Episode, name: UUID) -> None:
+    if one.outcome.state.trigger_id == episode.trigger_id:
+        one.outcome.state = one.outcome.state._replace(trigger_id=name)
+    episode.trigger_id = name
 
 
 def _continue_with(one: Result, episode: Episode, known: UUID) -> None:
     if known == episode.trigger_id:  # the same facts came in once before
         episode.changes, episode.quiet = [], set()
     else:
-        if one.outcome.state.trigger_id == episode.trigger_id:
-            one.outcome.state = one.outcome.state._replace(trigger_id=known)
-        episode.trigger_id = known
+        _rename(one, episode, known)
         episode.changes = episode.changes[1:]
         episode.quiet = {number - 1 for number in episode.quiet if number > 0}
         episode.repeats += 1

@@ -70,10 +70,12 @@ class NewTransition:
 
 async def known_triggers(
     connection: Connection, workspace_id: UUID, ids: Collection[UUID], fingerprints: Collection[str]
-) -> tuple[set[UUID], dict[str, UUID]]:
-    """Of these: the ids that exist, and the open trigger of each fingerprint that has one."""
+) -> tuple[dict[UUID, int], dict[str, UUID]]:
+    """Of these: the ids that exist with when they opened, and the open trigger of each fingerprint
+    that has one.
+    """
     rows = await connection.execute(
-        "SELECT id, fingerprint, state <> 'resolved' AS open FROM convex.alert_triggers"
+        "SELECT id, fingerprint, opened_at, state <> 'resolved' AS open FROM convex.alert_triggers"
         " WHERE workspace_id = %s AND (id = ANY(%s) OR (fingerprint = ANY(%s)"
         " AND state <> 'resolved'))",
         (workspace_id, list(ids), list(fingerprints)),
@@ -81,7 +83,7 @@ async def known_triggers(
     found = await rows.fetchall()
     wanted = set(ids)
     return (
-        {row["id"] for row in found if row["id"] in wanted},
+        {row["id"]: to_microseconds(row["opened_at"]) for row in found if row["id"] in wanted},
         {row["fingerprint"]: row["id"] for row in found if row["open"]},
     )
 

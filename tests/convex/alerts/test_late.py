@@ -81,6 +81,21 @@ async def test_what_was_told_is_not_taken_back(bench: Bench) -> None:
     assert trigger["state"] == "firing"
 
 
+async def test_a_late_episode_that_is_over_leaves_the_open_trigger_alone(bench: Bench) -> None:
+    await bench.rule()
+    await watched(bench)
+    await bench.push([(118, 3), (119, 12)])
+    await bench.push([(50, 12)])
+    await bench.push([(51, 3)])
+    past, now = await bench.triggers()
+    assert (past["historical"], past["state"]) == (True, "resolved")
+    assert (past["opened_at"], past["resolved_at"]) == (to_datetime(at(50)), to_datetime(at(51)))
+    assert (now["historical"], now["state"]) == (False, "firing")
+    assert now["opened_at"] == to_datetime(at(119))
+    (state,) = await bench.states()
+    assert (state["state"], state["trigger_id"]) == ("firing", now["id"])
+
+
 async def test_history_that_comes_in_pieces_ends_where_it_belongs(bench: Bench) -> None:
     await bench.rule(deduplication_window_seconds=0)
     await watched(bench)
