@@ -49,6 +49,7 @@ async def readyz(request: Request) -> Response:
 )
 async def scrape(request: Request) -> Response:
     """All of Convex's own metrics; OpenMetrics when the Accept header asks for it."""
+    metrics.health_score.set(score_of(await check_all(resources_of(request))))
     body, kind = exposition(request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": kind, "Cache-Control": "no-store"})
 
