@@ -102,7 +102,7 @@ async def plan_and_save(
     changes = [one for made in plans.values() for one in made.changes]
     told = [one for one in new if one.state is State.DELIVERED]
     claims = [] if lease is None else _claims(new, context, lease, now)
-    events = inbox.event_queries(_event(one, now) for one in told)
+    events = inbox.event_queries(entry_of(one, now) for one in told)
     writes = ledger_store.save_queries(
         new, changes, now, lease=lease, leased={claim.id for claim in claims}
     )
@@ -246,7 +246,8 @@ def _claims(
     return claims
 
 
-def _event(planned: Planned, now: datetime) -> inbox.Entry:
+def entry_of(planned: Planned, now: datetime) -> inbox.Entry:
+    """What was told in the inbox at once, as the inbox shows it."""
     trigger: Mapping[str, Any] = planned.payload.get("trigger", {})
     assert planned.target.recipient is not None
     return inbox.Entry(
