@@ -38,7 +38,7 @@ demo: $(READY) ## Everything with a year of real data; ONCE=1 runs it once, prin
 
 test: $(NODE_READY) browser ## The whole test suite, browser tests included
 	cd web && npm test --silent
-	$(BIN)/python -m pytest || { echo "*** failed above; only those once more ***"; $(BIN)/python -m pytest --last-failed; }
+	$(BIN)/python -m pytest
 
 check: $(NODE_READY) ## Linters, types, import contract, SQL, dbt, the web build
 	$(BIN)/ruff check .
