@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from convex.cli import accounts, audit, demo, detect, doctor, migrate, openapi, points, up
+from convex.cli import accounts, audit, demo, detect, doctor, migrate, openapi, points, rules, up
 from convex.cli.say import say_error
 from convex.errors import ConvexError
 
@@ -33,6 +33,7 @@ app.command("openapi")(openapi.openapi)
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
 app.add_typer(audit.app, name="audit")
+app.add_typer(rules.app, name="rules")
 
 
 def run(arguments: Sequence[str]) -> int:

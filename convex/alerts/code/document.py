@@ -1,0 +1,191 @@
+"""The YAML form of rules: one model, from which both the checks and the JSON schema come. Pure.
+
+A document holds `rules` and `slos`, or is a single rule itself. A rule has the fields that the API
+has, but for what it watches: the slug of the framework and the name of the metric instead of ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+
+from convex.alerts.describe import format_duration, parse_duration
+from convex.alerts.model import (
+    Condition,
+    Matcher,
+    NoData,
+    Operator,
+    RuleDraft,
+    RuleType,
+    Sensitivity,
+    Severity,
+)
+from convex.errors import InvalidInput
+from convex.metrics.model import Aggregate
+
+
+def _check_duration(value: object) -> str | int:
+    if isinstance(value, str | int):
+        try:
+            parse_duration(value, "it")
+        except InvalidInput as error:
+            raise ValueError(error.message.removeprefix("it ").rstrip(".")) from None
+        return value
+    raise ValueError('must be a duration such as "2h", "1h30m" or "90s", or whole seconds')
+
+
+Duration = Annotated[
+    str | int,
+    PlainValidator(_check_duration),
+    WithJsonSchema(
+        {
+            "description": 'Such as "1h30m", or whole seconds.',
+            "anyOf": [
+                {
+                    "type": "string",
+                    "minLength": 2,
+                    "pattern": r"^(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?$",
+                },
+                {"type": "integer", "minimum": 0},
+            ],
+        }
+    ),
+]
+Words = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=20)
+]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+_DURATIONS = tuple(
+    one.name.removesuffix("_seconds") for one in fields(RuleDraft) if one.name.endswith("_seconds")
+)
+_ENUMS = {
+    "type": RuleType,
+    "condition": Condition,
+    "sensitivity": Sensitivity,
+    "aggregate": Aggregate,
+    "no_data": NoData,
+    "severity": Severity,
+}
+_LISTS = ("group_by", "channels", "tags")
+
+
+class Part(BaseModel):
+    """What all parts of a file share: no unknown fields, no conversion of one type to another."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class MatcherEntry(Part):
+    """A condition on one label; a regular expression (RE2) matches the whole value."""
+
+    label: Annotated[str, Field(min_length=1, max_length=100)]
+    operator: Literal["=", "!=", "=~", "!~"]
+    value: Annotated[str, Field(max_length=1000)]
+
+
+class RuleEntry(Part):
+    """An alert rule."""
+
+    name: Name
+    """The rule is known by it: a rule of another name is another rule."""
+    framework: Name
+    """Slug of the framework."""
+    metric: Name
+    """Name of one of the framework's metrics."""
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    label_matchers: Annotated[list[MatcherEntry], Field(max_length=20)] = []
+    """Which of the metric's series; all of them without any."""
+    type: Literal["threshold", "anomaly", "performance", "milestone"] = "threshold"
+    condition: Literal["above", "below", "equals", "changes_by"] = "above"
+    threshold_value: Number | None = None
+    change_percentage: Number | None = None
+    """Of `changes_by` and of performance rules, in percent."""
+    recovery_threshold: Number | None = None
+    """While firing, this decides instead of the threshold."""
+    sensitivity: Literal["low", "medium", "high"] | None = None
+    """Of anomaly rules; medium without."""
+    method: str | None = None
+    """Of anomaly rules: the detector's name."""
+    aggregate: Literal["last", "mean", "min", "max", "sum", "count", "p50", "p95"] = "last"
+    window: Duration = "0s"
+    """What the aggregate looks at; 0s is the point alone."""
+    confirm_window: Duration = "0s"
+    """A shorter window over which the condition must hold too."""
+    for_: Annotated[Duration, Field(alias="for")] = "0s"
+    """How long the condition must hold before it fires."""
+    keep_firing_for: Duration = "0s"
+    """How long it must not hold before it is over."""
+    evaluation_offset: Duration = "0s"
+    """How long to wait for points that come late."""
+    lateness: Duration = "5m"
+    """Points further behind the newest are history and notify nobody."""
+    deduplication_window: Duration = "5m"
+    """Within it after the end, firing again is a repeat."""
+    severity: Literal["info", "warning", "critical"] = "warning"
+    no_data: Literal["keep", "ok", "alert"] = "keep"
+    """What missing points mean."""
+    no_data_after: Duration = "0s"
+    """After how long without points they are missing."""
+    group_by: Words = []
+    """Labels that tell one alert from another; all of them without any."""
+    channels: Words = []
+    """Names of channels, before those of the members' preferences."""
+    runbook_url: Annotated[str, Field(max_length=2000)] = ""
+    tags: Words = []
+    templates: dict[str, Any] = {}
+    """Texts of notifications by kind of channel."""
+    enabled: bool = True
+
+
+def changes_of(entry: RuleEntry) -> dict[str, Any]:
+    """What the entry says, as fields of `RuleDraft` but for the two ids. Raises `InvalidInput`."""
+    said: dict[str, Any] = {}
+    for name, value in entry.model_dump(by_alias=True, exclude={"framework", "metric"}).items():
+        if name in _DURATIONS:
+            said[f"{name}_seconds"] = parse_duration(value, name)
+        elif name in _ENUMS:
+            said[name] = None if value is None else _ENUMS[name](value)
+        elif name == "label_matchers":
+            said[name] = tuple(
+                Matcher(one["label"], Operator(one["operator"]), one["value"]) for one in value
+            )
+        else:
+            said[name] = tuple(value) if name in _LISTS else value
+    return said
+
+
+def entry_of(draft: RuleDraft, framework: str, metric: str) -> dict[str, Any]:
+    """The draft as a file says it: only what differs from the defaults, always in one order."""
+    values: dict[str, Any] = {"name": draft.name, "framework": framework, "metric": metric}
+    for name, about in RuleEntry.model_fields.items():
+        key = about.alias or name
+        if key in values:
+            continue
+        if key in _DURATIONS:
+            value: Any = format_duration(getattr(draft, f"{key}_seconds"))
+        elif key == "label_matchers":
+            value = [
+                {"label": one.label, "operator": one.operator.value, "value": one.value}
+                for one in draft.label_matchers
+            ]
+        else:
+            value = getattr(draft, key)
+            if key in _ENUMS:
+                value = None if value is None else value.value
+            elif key in _LISTS:
+                value = list(value)
+            elif key == "templates":
+                value = dict(value)
+        if key in ("type", "condition", "severity") or not _is_default(key, value, about.default):
+            values[key] = value
+    return values
+
+
+def _is_default(key: str, value: Any, default: Any) -> bool:
+    if key in _DURATIONS:
+        return parse_duration(value, key) == parse_duration(default, key)
+    return bool(value == default)
