@@ -1,19 +1,18 @@
-"""Whether transitions, notifications and deliveries add up; owners hear of it when they don't.
+"""Whether transitions, notifications and deliveries add up; an alert fires when they don't.
 
 What is looked for cannot happen as far as the rest of this package knows. That is the point.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-import orjson
-
+from convex.alerts.external import Report, Reported, Source, report
+from convex.alerts.model import Severity
 from convex.db import Connection
 
 LOOK_BACK = timedelta(days=2)
@@ -88,20 +87,8 @@ _CHECKS: Mapping[str, str] = {
         GROUP BY n.workspace_id
     """,
 }
-_TELL = """
-INSERT INTO convex.alert_notifications (
-    id, workspace_id, kind, recipient_id, channel_kind, state, reason, explanation, severity,
-    idempotency_key, payload, due_at
-)
-SELECT gen_random_uuid(), o.workspace_id, 'notice', m.user_id, k.kind, 'due', 'sent',
-    'Told to owners.', 'critical',
-    'reconciliation:' || %(day)s || ':' || m.user_id || ':' || k.kind, o.payload, %(now)s
-FROM unnest(%(workspace_id)s::uuid[], %(payload)s::jsonb[]) AS o (workspace_id, payload)
-INNER JOIN convex.members AS m ON m.workspace_id = o.workspace_id AND m.role = 'owner'
-CROSS JOIN (VALUES ('in_app'), ('email')) AS k (kind)
-WHERE k.kind <> 'email' OR %(email_works)s
-ON CONFLICT (workspace_id, idempotency_key) DO NOTHING
-"""
+NAME = "Notifications do not add up"
+_MOST_SAID = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +100,14 @@ class Discrepancy:
     count: int
     example: str | None
 
+    def words(self) -> str:
+        """As a sentence."""
+        example = f", such as about the trigger {self.example}" if self.example else ""
+        return f"{self.what}: {self.count} times{example}."
 
-async def reconcile(
-    connection: Connection, now: datetime, *, email_works: bool
-) -> list[Discrepancy]:
-    """Look through the last two days; tell owners, once a day, in the caller's transaction."""
+
+async def reconcile(connection: Connection, now: datetime) -> list[Discrepancy]:
+    """Look through the last two days of all workspaces that the connection sees."""
     parameters = {"since": now - LOOK_BACK, "late": now - _PATIENCE}
     found: list[Discrepancy] = []
     for what, statement in _CHECKS.items():
@@ -126,28 +116,28 @@ async def reconcile(
             Discrepancy(row["workspace_id"], what, row["rows_found"], row["example"])
             for row in rows
         ]
-    if found:
-        await _tell(connection, found, now, email_works=email_works)
     return found
 
 
-async def _tell(
-    connection: Connection, found: Sequence[Discrepancy], now: datetime, *, email_works: bool
-) -> None:
-    by_workspace: dict[UUID, list[str]] = defaultdict(list)
-    for one in found:
-        example = f", such as about the trigger {one.example}" if one.example else ""
-        by_workspace[one.workspace_id].append(f"{one.what}: {one.count} times{example}.")
-    payloads = [
-        {"title": "Notifications do not add up", "lines": lines} for lines in by_workspace.values()
-    ]
-    await connection.execute(
-        cast("Any", _TELL),
-        {
-            "workspace_id": list(by_workspace),
-            "payload": [orjson.dumps(payload).decode() for payload in payloads],
-            "day": f"{now:%Y-%m-%d}",
-            "now": now,
-            "email_works": email_works,
-        },
+async def raise_alert(
+    connection: Connection, workspace_id: UUID, found: Sequence[Discrepancy], now: datetime
+) -> Reported:
+    """Open the workspace's alert about them, or end it when there are none.
+
+    It is a trigger as any other: told by every channel, silenced, acknowledged. The caller owns the
+    transaction, and announces the cursor after the commit.
+    """
+    ours = [one for one in found if one.workspace_id == workspace_id]
+    said = " ".join(one.words() for one in ours[:_MOST_SAID])
+    alert = Report(
+        source=Source.SYSTEM,
+        name=NAME,
+        key="reconciliation",
+        labels={"check": "reconciliation"},
+        firing=bool(ours),
+        severity=Severity.CRITICAL,
+        reason=said,
+        value=float(sum(one.count for one in ours)),
+        threshold=0.0,
     )
+    return await report(connection, workspace_id, [alert], now=now)

@@ -1,4 +1,4 @@
-"""The daily check finds what does not add up, says so once a day, and is silent otherwise."""
+"""The daily check finds what does not add up; an alert says so until it does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from convex.db import Database
-from convex.notifications.reconcile import reconcile
+from convex.notifications.reconcile import Discrepancy, raise_alert, reconcile
 from convex.notifications.service import plan_transitions
 from tests.conftest import Tenant
 from tests.convex.notifications import rows
@@ -48,20 +48,37 @@ async def test_what_does_not_add_up_is_found(
         await plan_transitions(connection, now, email_works=False)
         if fault is not None:
             await connection.execute(BREAK[fault])
+    late = now + timedelta(minutes=30)
     async with worker.transaction(tenant.flow) as connection:
-        late = now + timedelta(minutes=30)
-        found = await reconcile(connection, late, email_works=True)
-        await reconcile(connection, late, email_works=True)
-        notices = [
-            row
-            for row in await rows.ledger(connection, tenant.workspace_id)
-            if row["kind"] == "notice"
-        ]
+        found = await reconcile(connection, late)
+        told = await raise_alert(connection, tenant.workspace_id, found, late)
+        again = await raise_alert(connection, tenant.workspace_id, found, late)
+        alert = await (
+            await connection.execute(
+                "SELECT * FROM convex.alert_triggers WHERE source = 'system' AND workspace_id = %s",
+                (tenant.workspace_id,),
+            )
+        ).fetchone()
+        over = await raise_alert(connection, tenant.workspace_id, [], late + timedelta(days=1))
     if fault is None:
         assert not found
-        assert not notices
+        assert alert is None
+        assert not over.trigger_ids
     else:
         assert fault in {one.what for one in found}
-        assert {row["channel_kind"] for row in notices} == {"in_app", "email"}
-        assert len(notices) == 2
-        assert any(fault in line for line in notices[0]["payload"]["lines"])
+        assert alert is not None
+        assert (told.opened, again.repeated) == ([alert["id"]], [alert["id"]])
+        assert (alert["severity"], alert["state"]) == ("critical", "firing")
+        assert fault in alert["reason"]
+        assert over.resolved == [alert["id"]]
+
+
+async def test_the_alert_about_it_is_told_as_any_other(worker: Database, tenant: Tenant) -> None:
+    now = rows.now()
+    wrong = Discrepancy(tenant.workspace_id, "A notification is overdue", 3, None)
+    async with worker.transaction(tenant.flow) as connection:
+        await raise_alert(connection, tenant.workspace_id, [wrong], now)
+    async with worker.transaction(tenant.flow) as connection:
+        await plan_transitions(connection, now, email_works=False)
+        found = await rows.ledger(connection, tenant.workspace_id)
+    assert ("in_app", "delivered") in {(row["channel_kind"], row["state"]) for row in found}
