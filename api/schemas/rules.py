@@ -35,6 +35,7 @@ OperatorName = Literal["=", "!=", "=~", "!~"]
 # API name → field of the domain, whole seconds there.
 _DURATIONS = {
     "window": "window_seconds",
+    "confirm_window": "confirm_window_seconds",
     "for": "for_seconds",
     "keep_firing_for": "keep_firing_for_seconds",
     "evaluation_offset": "evaluation_offset_seconds",
@@ -74,6 +75,7 @@ class _RuleFields(Body):
     method: ShortText | None = None
     aggregate: AggregateName | None = None
     window: Duration | None = None
+    confirm_window: Duration | None = None
     for_: Annotated[Duration | None, Field(alias="for")] = None
     keep_firing_for: Duration | None = None
     evaluation_offset: Duration | None = None
@@ -126,6 +128,7 @@ class RuleShape(Shape):
     method: str | None
     aggregate: AggregateName
     window: str
+    confirm_window: str
     for_: Annotated[str, Field(alias="for")]
     keep_firing_for: str
     evaluation_offset: str

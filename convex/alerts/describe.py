@@ -82,5 +82,7 @@ def describe_opening(rule: Rule, value: float | None, score: float | None, why: 
             f"{what} is {number(value)}, a change of {number(score)} % against {before}"
             f" (alert at {limit} %){lasting}."
         )
+    if rule.confirm_window_seconds:
+        what = f"{what} (confirmed over the last {format_duration(rule.confirm_window_seconds)})"
     side = "equal to" if rule.condition is Condition.EQUALS else rule.condition.value
     return f"{what} is {number(value)}, {side} {limit}{lasting}."

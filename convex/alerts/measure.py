@@ -227,6 +227,11 @@ def measure(rule: Rule, points: Points, at: IntArray, total: float | None = None
     elif rule.condition is Condition.CHANGES_BY:
         reference, known = _window_before(rule, points, at)
         scores = np.abs(_percent(values, reference))
+    elif rule.confirm_window_seconds:
+        recent = _aggregate(rule, points, at, rule.confirm_window_seconds * SECOND)
+        # The condition holds for this score exactly where it holds for both windows.
+        nearer = np.minimum if rule.condition is Condition.ABOVE else np.maximum
+        scores = nearer(values, recent)
     else:
         scores = values
     return Measurements(values, scores, known)

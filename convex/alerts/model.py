@@ -97,6 +97,7 @@ class RuleDraft:
     method: str | None = None
     aggregate: Aggregate = Aggregate.LAST
     window_seconds: int = 0
+    confirm_window_seconds: int = 0
     for_seconds: int = 0
     keep_firing_for_seconds: int = 0
     evaluation_offset_seconds: int = 0

@@ -102,6 +102,7 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "method": rule.method,
         "aggregate": rule.aggregate.value,
         "window": format_duration(rule.window_seconds),
+        "confirm_window": format_duration(rule.confirm_window_seconds),
         "for": format_duration(rule.for_seconds),
         "keep_firing_for": format_duration(rule.keep_firing_for_seconds),
         "evaluation_offset": format_duration(rule.evaluation_offset_seconds),

@@ -136,11 +136,33 @@ def _check_recovery(draft: RuleDraft) -> None:
         )
 
 
+def _check_confirmation(draft: RuleDraft) -> None:
+    if draft.confirm_window_seconds == 0:
+        return
+    if draft.type is not RuleType.THRESHOLD or draft.condition not in (
+        Condition.ABOVE,
+        Condition.BELOW,
+    ):
+        raise _refuse(
+            "confirm_window",
+            "Only a threshold rule with the condition above or below has a confirm_window.",
+        )
+    if draft.confirm_window_seconds >= draft.window_seconds:
+        raise _refuse("confirm_window", "confirm_window must be shorter than window.")
+    if draft.aggregate in (Aggregate.LAST, Aggregate.SUM, Aggregate.COUNT):
+        raise _refuse(
+            "confirm_window",
+            f"The {draft.aggregate.value} of two windows cannot be held against one threshold; a"
+            " confirm_window goes with mean, min, max, p50 or p95.",
+        )
+
+
 def _check_time(draft: RuleDraft) -> None:
     if draft.aggregate is not Aggregate.LAST and draft.window_seconds == 0:
         totals = draft.type is RuleType.MILESTONE and draft.aggregate is Aggregate.SUM
         if draft.aggregate is Aggregate.COUNT or (draft.type is RuleType.MILESTONE and not totals):
             raise _refuse("window", f"{draft.aggregate.value} needs a window to look at.")
+    _check_confirmation(draft)
     if draft.window_seconds > 31 * _DAY:
         raise _refuse("window", "A window is at most 31 days.")
     if draft.type is RuleType.MILESTONE:

@@ -61,6 +61,7 @@ alert_rules = Table(
     words("method", nullable=True),
     words("aggregate", default="last"),
     _seconds("window_seconds", 0),
+    _seconds("confirm_window_seconds", 0),
     _seconds("for_seconds", 0),
     _seconds("keep_firing_for_seconds", 0),
     _seconds("evaluation_offset_seconds", 0),
@@ -99,8 +100,9 @@ alert_rules = Table(
     one_of("sensitivity", "low", "medium", "high"),
     one_of("provenance", "api", "code"),
     CheckConstraint(
-        "least(window_seconds, for_seconds, keep_firing_for_seconds, evaluation_offset_seconds,"
-        " lateness_seconds, deduplication_window_seconds, no_data_after_seconds) >= 0",
+        "least(window_seconds, confirm_window_seconds, for_seconds, keep_firing_for_seconds,"
+        " evaluation_offset_seconds, lateness_seconds, deduplication_window_seconds,"
+        " no_data_after_seconds) >= 0",
         name="durations",
     ),
     CheckConstraint("change_percentage > 0", name="change_percentage"),
