@@ -21,6 +21,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _SMALLEST_COMPRESSED = 1024
 _COMPRESSIBLE = ("application/json", "application/problem+json", "text/")
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+_BUSY = frozenset({"/api/v1/points", "/api/v1/prometheus/write", "/api/v1/otlp/v1/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _log = get_log("api.request")
 
@@ -192,7 +193,7 @@ def _tell(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "other"
     metrics.http_requests.labels(method, route, str(status or 499)).inc()
     metrics.http_seconds.labels(method, route).observe(seconds)
-    if scope["path"] not in _QUIET and (status >= 500 or route != "/api/v1/points"):
+    if scope["path"] not in _QUIET and (status >= 500 or route not in _BUSY):
         _log.info(
             "request",
             method=method,

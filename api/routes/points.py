@@ -6,22 +6,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 
-from api import idempotency
-from api.authentication import Caller
-from api.dependencies import Pages, Reading, Viewer, bearer, identify
+from api.dependencies import Pages, Reading, Viewer
+from api.ingestion import Ingester, take
 from api.problems import UnsupportedMediaType
 from api.replies import encode, reply_page
-from api.resources import Resources, resources_of
 from api.routes import new_router
 from api.schemas import frameworks as schema
 from api.schemas.shared import PageOf
-from convex.alerts.ingest import IngestResult, ingest_points
+from convex.alerts.ingest import IngestResult
 from convex.metrics.model import PointBatch, Rejection
-from convex.metrics.partitions import ensure_partitions, partitions_known
 from convex.metrics.push import parse_csv, parse_json, parse_ndjson
 from convex.metrics.rejected import list_rejected
 from convex.telemetry import metrics
@@ -48,14 +44,6 @@ _EXAMPLE = {
         }
     ]
 }
-
-
-async def _ingester(request: Request, _: Annotated[object, Depends(bearer)]) -> Caller:
-    """Ingestion is not counted against the hourly limit."""
-    return await identify(request)
-
-
-Ingester = Annotated[Caller, Depends(_ingester)]
 
 
 @router.post(
@@ -95,8 +83,6 @@ async def send_points(request: Request, caller: Ingester) -> Response:
     correction, which never alerts. Needs the scope ingest, or the role editor.
     """
     started = time.perf_counter()
-    resources = resources_of(request)
-    caller.ingesting  # noqa: B018  # refuse before the body is read
     kind = request.headers.get("content-type", "application/json").partition(";")[0]
     parse = _PARSERS.get(kind.strip().lower())
     if parse is None:
@@ -105,52 +91,25 @@ async def send_points(request: Request, caller: Ingester) -> Response:
         )
     body = await request.body()
     batch = await asyncio.to_thread(parse, body) if len(body) > _LARGE else parse(body)
-    result, response = await _ingest(request, resources, caller, batch)
+    result, response = await take(request, caller, batch, _answer)
     if result is not None:
-        _tell(resources, caller.workspace_id, result)
         metrics.alert_processing.observe(time.perf_counter() - started)
     return response
 
 
-async def _ingest(
-    request: Request, resources: Resources, caller: Caller, batch: PointBatch
-) -> tuple[IngestResult | None, Response]:
-    identity, now = caller.ingesting, resources.now()
-    if not partitions_known(resources.database_name, batch, now=now):
-        async with resources.database.transaction(identity) as connection:
-            await ensure_partitions(connection, batch, now=now)
-    try:
-        async with resources.database.transaction(identity) as connection:
-            await idempotency.begin(request, connection, caller, now)
-            result = await ingest_points(connection, caller.workspace_id, batch, now=now)
-            response = Response(
-                encode(
-                    {
-                        "accepted": result.accepted,
-                        "corrected": result.corrected,
-                        "unchanged": result.unchanged,
-                        "rejected": result.rejected,
-                        "triggers": result.trigger_ids,
-                    }
-                ),
-                media_type="application/json",
-            )
-            await idempotency.finish(request, response)
-    except idempotency.Replayed as replayed:
-        return None, replayed.response
-    return result, response
-
-
-def _tell(resources: Resources, workspace_id: UUID, result: IngestResult) -> None:
-    metrics.points_ingested.inc(result.accepted)
-    for reason, count in result.refused.items():
-        metrics.points_rejected.labels(reason).inc(count)
-    for outcome, count in result.outcomes.items():
-        metrics.rule_evaluations.labels(outcome).inc(count)
-    for (kind, severity), count in result.opened.items():
-        metrics.alert_triggers.labels(kind, severity).inc(count)
-    if result.cursor is not None or result.transitions:
-        resources.announcer.announce(workspace_id, result.cursor, alert_flow=result.transitions > 0)
+def _answer(result: IngestResult) -> Response:
+    return Response(
+        encode(
+            {
+                "accepted": result.accepted,
+                "corrected": result.corrected,
+                "unchanged": result.unchanged,
+                "rejected": result.rejected,
+                "triggers": result.trigger_ids,
+            }
+        ),
+        media_type="application/json",
+    )
 
 
 @router.get(

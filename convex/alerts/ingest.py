@@ -27,7 +27,8 @@ class IngestResult:
 
     `trigger_ids` were opened or changed state (historical ones too), `transitions` counts those
     changes, `cursor` is the last live event (None: there was none). `outcomes` counts evaluations
-    by reason, `opened` live triggers by type and severity, `refused` rejected points by reason.
+    by reason, `opened` live triggers by type and severity, `refused` rejected points by reason,
+    and `why_refused` says for each reason why the first was, in words.
     """
 
     accepted: int = 0
@@ -40,6 +41,7 @@ class IngestResult:
     outcomes: Counter[str] = field(default_factory=Counter)
     opened: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    why_refused: dict[str, str] = field(default_factory=dict)
 
 
 async def ingest_points(
@@ -57,6 +59,7 @@ async def ingest_points(
         unchanged=intake.unchanged,
         rejected=len(intake.rejected),
         refused=Counter(one.reason.value for one in intake.rejected),
+        why_refused={one.reason.value: one.detail for one in reversed(intake.rejected)},
     )
     if not intake.places:
         return result

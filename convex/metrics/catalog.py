@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,9 +19,11 @@ import orjson
 
 from convex.db import Connection
 from convex.metrics import store
-from convex.metrics.model import Labels, Rejection
+from convex.metrics.mapping import guess_hint
+from convex.metrics.model import Labels, MetricHint, Rejection
 
 SERIES_LIMIT = 10_000  # of a workspace that sets none (workspaces.settings.series_limit)
+FRAMEWORK_LIMIT = 200  # made by pushing (workspaces.settings.framework_limit)
 _REMEMBERED = 500_000  # places in one process, then it starts afresh
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:/-]{0,99}", re.ASCII)
@@ -48,6 +50,15 @@ class Refused:
 
     reason: Rejection
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """How a batch comes: when, and what it may make and say about what it makes."""
+
+    now: datetime
+    creates_frameworks: bool = False
+    hints: Mapping[tuple[str, str], MetricHint] = field(default_factory=dict)
 
 
 _places: dict[UUID, dict[Key, Place]] = {}
@@ -105,14 +116,15 @@ async def resolve(
     connection: Connection,
     workspace_id: UUID,
     wanted: Mapping[Key, Mapping[str, Any]],
-    *,
-    now: datetime,
+    coming: Coming,
 ) -> dict[Key, Place | Refused]:
     """Look up, or create, the series of each key (with its labels as given).
 
-    Unknown frameworks are refused; metrics are created unless the workspace says otherwise
-    (`settings.auto_create_metrics`), series up to `settings.series_limit`. Two writers that meet
-    the same new series agree on it: creation is serialised per workspace.
+    Unknown frameworks are refused, or created where the batch may and the workspace allows it
+    (`settings.auto_create_frameworks`, up to `settings.framework_limit`); metrics are created
+    unless the workspace says otherwise (`settings.auto_create_metrics`), series up to
+    `settings.series_limit`. Two writers that meet the same new series agree on it: creation is
+    serialised per workspace.
     """
     found: dict[Key, Place | Refused] = {}
     for key, labels in wanted.items():
@@ -120,7 +132,7 @@ async def resolve(
             found[key] = refused
     keys = [key for key in wanted if key not in found]
     if keys:
-        found |= await _look_up(connection, workspace_id, keys, wanted, now)
+        found |= await _look_up(connection, workspace_id, keys, wanted, coming)
     _remember(workspace_id, found)
     return found
 
@@ -144,22 +156,22 @@ async def _look_up(
     workspace_id: UUID,
     keys: Sequence[Key],
     wanted: Mapping[Key, Mapping[str, Any]],
-    now: datetime,
+    coming: Coming,
 ) -> dict[Key, Place | Refused]:
     found: dict[Key, Place | Refused] = {}
-    frameworks = await store.framework_ids(connection, workspace_id, {key[0] for key in keys})
-    for key in keys:
-        if key[0] not in frameworks:
-            found[key] = Refused(
-                Rejection.UNKNOWN_FRAMEWORK, f"there is no framework with the slug {key[0]!r}"
-            )
-    pairs = {(frameworks[key[0]], key[1]) for key in keys if key[0] in frameworks}
+    frameworks, limits = await _frameworks(connection, workspace_id, keys, found, coming)
+    pairs = {(frameworks[key[0]], key[1]) for key in keys if key not in found}
     metrics = await store.metric_ids(connection, workspace_id, pairs)
-    limits: store.Limits | None = None
     if missing := pairs - metrics.keys():
-        limits = await store.lock_limits(connection, workspace_id)
+        limits = limits or await store.lock_limits(connection, workspace_id)
         if limits.auto_create_metrics:
-            await store.create_metrics(connection, workspace_id, missing)
+            slugs = {framework: slug for slug, framework in frameworks.items()}
+            hints = {
+                pair: coming.hints.get((slugs[pair[0]], pair[1]))
+                or guess_hint(pair[1], foreign=coming.creates_frameworks)
+                for pair in missing
+            }
+            await store.create_metrics(connection, workspace_id, hints)
             metrics |= await store.metric_ids(connection, workspace_id, missing)
     rows: dict[tuple[UUID, bytes], list[Key]] = {}
     for key in keys:
@@ -181,18 +193,57 @@ async def _look_up(
         free = max(0, limit - limits.series)
         series |= await store.series_ids(connection, workspace_id, absent)
         absent = [row for row in absent if row not in series]
-        full = Refused(Rejection.TOO_MANY_SERIES, f"the workspace has its {limit} series already")
+        full = Refused(
+            Rejection.TOO_MANY_SERIES,
+            f"the workspace has {limits.series} series and may have {limit}; an owner raises the"
+            " limit, or drops labels with many values by a mapping (/api/v1/ingestion)",
+        )
         found |= {key: full for row in absent[free:] for key in rows[row]}
         created = [
             (frameworks[rows[row][0][0]], row[0], row[1], wanted[rows[row][0]])
             for row in absent[:free]
         ]
-        await store.create_series(connection, workspace_id, created, now)
+        await store.create_series(connection, workspace_id, created, coming.now)
         series |= await store.series_ids(connection, workspace_id, absent[:free])
     for row, series_id in series.items():
         for key in rows[row]:
             found[key] = Place(series_id, row[0], frameworks[key[0]], dict(wanted[key]))
     return found
+
+
+async def _frameworks(
+    connection: Connection,
+    workspace_id: UUID,
+    keys: Sequence[Key],
+    found: dict[Key, Place | Refused],
+    coming: Coming,
+) -> tuple[dict[str, UUID], store.Limits | None]:
+    """The frameworks of the keys by slug, created where that is wanted; into `found` what cannot
+    be. The limits of the workspace, if they had to be locked.
+    """
+    slugs = {key[0] for key in keys}
+    frameworks = await store.framework_ids(connection, workspace_id, slugs)
+    limits: store.Limits | None = None
+    missing = slugs - frameworks.keys()
+    reason = "there is no framework with the slug {!r}"
+    if missing and coming.creates_frameworks:
+        limits = await store.lock_limits(connection, workspace_id)
+        frameworks = await store.framework_ids(connection, workspace_id, slugs)
+        missing = slugs - frameworks.keys()
+        limit = FRAMEWORK_LIMIT if limits.framework_limit is None else limits.framework_limit
+        free = max(0, limit - limits.frameworks)
+        if not limits.auto_create_frameworks:
+            reason += ", and new ones are not created by pushing here"
+        elif missing:
+            new = sorted(missing)[:free]
+            await store.create_frameworks(connection, workspace_id, new)
+            frameworks |= await store.framework_ids(connection, workspace_id, new)
+            missing -= frameworks.keys()
+            reason += f", and the workspace makes no more than {limit} by itself"
+    for key in keys:
+        if key[0] in missing:
+            found[key] = Refused(Rejection.UNKNOWN_FRAMEWORK, reason.format(key[0]))
+    return frameworks, limits
 
 
 def _remember(workspace_id: UUID, found: Mapping[Key, Place | Refused]) -> None:

@@ -4,7 +4,7 @@ in which order, and which rows are new.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from convex.db import Connection
 from convex.metrics import store
 from convex.metrics.catalog import (
+    Coming,
     Key,
     Place,
     Refused,
@@ -32,6 +33,7 @@ from convex.metrics.model import (
     PointBatch,
     RejectedPoint,
     Rejection,
+    SeriesKeys,
     to_datetime,
     to_microseconds,
 )
@@ -76,8 +78,9 @@ async def take_in(
     """Store the batch's points; the rows of their series are locked until the transaction ends."""
     codes, keys = _number_keys(batch)
     refused = list(batch.unreadable)
+    coming = Coming(now, batch.creates_frameworks, batch.hints)
     usable, stale = _check(batch, now, refused)
-    places = await _find(connection, workspace_id, keys, usable | stale, codes, now)
+    places = await _find(connection, workspace_id, keys, usable | stale, codes, coming)
     for attempt in range(_ATTEMPTS):
         found = {place.series_id for place in places if isinstance(place, Place)}
         ids = np.array(sorted(found), np.int64)
@@ -86,7 +89,7 @@ async def take_in(
         if not gone or attempt == _ATTEMPTS - 1:
             break
         forget(workspace_id, gone)
-        places = await _find(connection, workspace_id, keys, usable | stale, codes, now)
+        places = await _find(connection, workspace_id, keys, usable | stale, codes, coming)
     _refuse(batch, codes, places, usable | stale, refused)
     intake = _arrange(batch, codes, places, usable, stale, locked)
     intake.rejected = refused
@@ -98,6 +101,8 @@ async def take_in(
 
 def _number_keys(batch: PointBatch) -> tuple[IntArray, dict[Key, Mapping[str, Any]]]:
     """A number for each point's key, and the keys with their labels in the order of the numbers."""
+    if batch.series is not None:
+        return _renumber(batch.series, batch.labels)
     keys = keys_of(batch.frameworks, batch.metrics, batch.labels)
     try:
         labels_of = dict(zip(reversed(keys), reversed(batch.labels), strict=True))
@@ -109,6 +114,17 @@ def _number_keys(batch: PointBatch) -> tuple[IntArray, dict[Key, Mapping[str, An
         labels_of = dict(zip(reversed(keys), reversed(batch.labels), strict=True))
     numbers = {key: number for number, key in enumerate(labels_of)}
     return np.array([numbers[key] for key in keys], np.int64), labels_of
+
+
+def _renumber(
+    series: SeriesKeys, labels: Sequence[Mapping[str, Any]]
+) -> tuple[IntArray, dict[Key, Mapping[str, Any]]]:
+    """The same where the sender has told the series apart; it may have named one twice."""
+    labels_of = dict(zip(series.keys, labels, strict=True))
+    if len(labels_of) == len(series.keys):
+        return series.of_points, labels_of
+    numbers = {key: number for number, key in enumerate(labels_of)}
+    return np.array([numbers[key] for key in series.keys], np.int64)[series.of_points], labels_of
 
 
 def _check(
@@ -141,10 +157,11 @@ def _as_json(batch: PointBatch, index: int) -> dict[str, Any]:
         timestamp: str | int = to_datetime(batch.timestamps[index]).isoformat()
     except OverflowError:
         timestamp = int(batch.timestamps[index])
+    row = batch.row_of(index)
     return {
-        "framework": batch.frameworks[index],
-        "metric": batch.metrics[index],
-        "labels": dict(batch.labels[index]),
+        "framework": batch.frameworks[row],
+        "metric": batch.metrics[row],
+        "labels": dict(batch.labels[row]),
         "timestamp": timestamp,
         "value": value if np.isfinite(value) else str(value),
     }
@@ -156,7 +173,7 @@ async def _find(
     keys: Mapping[Key, Mapping[str, Any]],
     wanted: BoolArray,
     codes: IntArray,
-    now: datetime,
+    coming: Coming,
 ) -> list[Place | Refused | None]:
     """The place of each key, in the order of their numbers; None where no point needs it."""
     needed = np.zeros(len(keys), np.bool_)
@@ -171,7 +188,7 @@ async def _find(
         if need and place is None
     }
     if missing:
-        resolved = await resolve(connection, workspace_id, missing, now=now)
+        resolved = await resolve(connection, workspace_id, missing, coming)
         return [place or resolved.get(key) for key, place in zip(keys, found, strict=True)]
     return found
 

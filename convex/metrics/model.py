@@ -63,13 +63,34 @@ class RejectedPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricHint:
+    """What a sender says about a metric that is made by its first point."""
+
+    unit: str = ""
+    category: str = "performance"
+    is_counter: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKeys:
+    """The series of a batch, told apart by its sender: `of_points[i]` is the row of point i."""
+
+    keys: list[tuple[Any, ...]]
+    of_points: IntArray
+
+
+@dataclass(frozen=True, slots=True)
 class PointBatch:
     """Points as columns of equal length n; they may be unordered and may repeat each other.
 
-    `frameworks` holds slugs, `metrics` names, `timestamps` microseconds since 1970-01-01 UTC.
-    `unreadable` are rows that could not become points. `history` True says that these are old
-    facts which must never notify; False, that they are happening (a replay); None leaves it to
-    their age (see `convex.alerts.liveness`).
+    `frameworks` holds slugs, `metrics` names, `timestamps` microseconds since 1970-01-01 UTC. With
+    `series`, frameworks, metrics and labels have a row for each series instead, and it says which
+    row each point has. `unreadable` are rows that could not become points. `history` True says that
+    these are old facts which must never notify; False, that they are happening (a replay); None
+    leaves it to their age (see `convex.alerts.liveness`). `creates_frameworks` makes frameworks
+    that are not there, where the workspace allows it; `hints` describe metrics by framework and
+    name, should they be new.
     """
 
     frameworks: list[str]
@@ -80,9 +101,16 @@ class PointBatch:
     source: str
     unreadable: list[RejectedPoint] = field(default_factory=list)
     history: bool | None = None
+    series: SeriesKeys | None = None
+    creates_frameworks: bool = False
+    hints: Mapping[tuple[str, str], MetricHint] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.frameworks)
+        return len(self.timestamps)
+
+    def row_of(self, point: int) -> int:
+        """Where the framework, metric and labels of a point are."""
+        return point if self.series is None else int(self.series.of_points[point])
 
 
 class Category(StrEnum):

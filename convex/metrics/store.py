@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from convex.db import Connection
 from convex.metrics.arrays import Bigints, Doubles, Instants, array_cursor
-from convex.metrics.model import FloatArray, IntArray, RejectedPoint, to_datetime
+from convex.metrics.model import FloatArray, IntArray, MetricHint, RejectedPoint, to_datetime
 
 NEVER = -(2**63) + 946_684_800_000_000  # how '-infinity' reads: before every instant
 
@@ -24,8 +24,11 @@ class Limits:
     """What a workspace allows, and how many series it has."""
 
     auto_create_metrics: bool
+    auto_create_frameworks: bool
     series_limit: int | None
+    framework_limit: int | None
     series: int
+    frameworks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +68,35 @@ async def metric_ids(
     return {(row["framework_id"], row["name"]): row["id"] for row in await rows.fetchall()}
 
 
-async def create_metrics(
-    connection: Connection, workspace_id: UUID, pairs: Collection[tuple[UUID, str]]
+async def create_frameworks(
+    connection: Connection, workspace_id: UUID, slugs: Sequence[str]
 ) -> None:
-    """Metrics as a pushed point knows them; what exists stays as it is."""
-    ordered = sorted(pairs)
+    """Frameworks as a pushed point knows them; what exists stays as it is."""
     await connection.execute(
-        "INSERT INTO convex.metrics (workspace_id, framework_id, name)"
-        " SELECT %s, framework_id, name FROM unnest(%s::uuid[], %s::text[])"
-        " AS w (framework_id, name) ON CONFLICT (framework_id, name) DO NOTHING",
-        (workspace_id, [pair[0] for pair in ordered], [pair[1] for pair in ordered]),
+        "INSERT INTO convex.frameworks (workspace_id, slug, name) SELECT %s, w.slug, w.slug"
+        " FROM unnest(%s::text[]) AS w (slug) ON CONFLICT (workspace_id, slug) DO NOTHING",
+        (workspace_id, list(slugs)),
+    )
+
+
+async def create_metrics(
+    connection: Connection, workspace_id: UUID, hints: Mapping[tuple[UUID, str], MetricHint]
+) -> None:
+    """Metrics as a pushed point knows them, by framework and name; what exists stays as it is."""
+    ordered = sorted(hints)
+    await connection.execute(
+        "INSERT INTO convex.metrics (workspace_id, framework_id, name, unit, category, is_counter,"
+        " description) SELECT %s, w.* FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[],"
+        " %s::boolean[], %s::text[]) AS w ON CONFLICT (framework_id, name) DO NOTHING",
+        (
+            workspace_id,
+            [pair[0] for pair in ordered],
+            [pair[1] for pair in ordered],
+            [hints[pair].unit for pair in ordered],
+            [hints[pair].category for pair in ordered],
+            [hints[pair].is_counter for pair in ordered],
+            [hints[pair].description for pair in ordered],
+        ),
     )
 
 
@@ -85,18 +107,25 @@ async def lock_limits(connection: Connection, workspace_id: UUID) -> Limits:
         (workspace_id,),
     )
     rows = await connection.execute(
-        "SELECT settings, (SELECT count(*) FROM convex.series WHERE workspace_id = %s) AS series"
-        " FROM convex.workspaces WHERE id = %s",
-        (workspace_id, workspace_id),
+        "SELECT settings, (SELECT count(*) FROM convex.series WHERE workspace_id = w.id) AS series,"
+        " (SELECT count(*) FROM convex.frameworks WHERE workspace_id = w.id) AS frameworks"
+        " FROM convex.workspaces AS w WHERE id = %s",
+        (workspace_id,),
     )
     row = await rows.fetchone()
     settings: Mapping[str, Any] = {} if row is None else row["settings"]
-    limit = settings.get("series_limit")
     return Limits(
         auto_create_metrics=settings.get("auto_create_metrics", True) is not False,
-        series_limit=limit if isinstance(limit, int) and limit >= 0 else None,
+        auto_create_frameworks=settings.get("auto_create_frameworks", True) is not False,
+        series_limit=_count_of(settings.get("series_limit")),
+        framework_limit=_count_of(settings.get("framework_limit")),
         series=0 if row is None else row["series"],
+        frameworks=0 if row is None else row["frameworks"],
     )
+
+
+def _count_of(limit: object) -> int | None:
+    return limit if isinstance(limit, int) and limit >= 0 else None
 
 
 async def series_ids(

@@ -1,1 +1,2 @@
--- The way back from up.sql.
+-- Take ingestion's additions away again.
+DROP POLICY arrive ON convex.frameworks;
