@@ -36,12 +36,12 @@ def _request_class() -> Any:
         for field, number, kind, repeated in fields:
             added = message.field.add(name=field, number=number, label=3 if repeated else 1)
             if kind in _TYPES:
-                added.type = _TYPES[kind]  # type: ignore[assignment]
+                added.type = _TYPES[kind]
             else:
                 added.type = 11
                 added.type_name = f".p.{kind}"
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("p.WriteRequest"))
 
 
