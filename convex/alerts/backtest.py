@@ -45,11 +45,16 @@ _SLEEP_FROM, _SLEEP_UNTIL = 22, 6  # hours of the wall clock
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The stored points of one series; those before the range serve as the past of its windows."""
+    """The stored points of one series; those before the range serve as the past of its windows.
+
+    `zone` (of the workspace) and `counter` (of the metric) are what a detector is made with.
+    """
 
     series_id: int
     labels: Labels
     points: Points
+    zone: str = "UTC"
+    counter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,7 @@ def prepare(rule: Rule, histories: Sequence[History], since: int, until: int) ->
         first, last = np.searchsorted(timestamps, [since, until], side="right")
         at = timestamps[first:last]
         if is_learnt(rule):
-            measured = _detect(rule, history.points, int(last)).part(int(first), int(last))
+            measured = _detect(rule, history, int(last)).part(int(first), int(last))
         else:
             measured = measure(rule, history.points, at)
         prepared.append(Prepared(history.series_id, history.labels, at, measured))
@@ -200,8 +205,9 @@ def backtest(
     return run(rule, prepared, since, until, zone=zone, labelled=labelled)
 
 
-def _detect(rule: Rule, points: Points, count: int) -> Measurements:
-    detector = Novelty()
+def _detect(rule: Rule, history: History, count: int) -> Measurements:
+    """What the detector itself says of the first `count` points, as it does where they come in."""
+    detector, points = Novelty(history.zone, counter=history.counter), history.points
     scores = [
         detector.update(instant, value)
         for instant, value in zip(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from convex.alerts import backtest, rule_store, tuning
+from convex.alerts.apart import run_apart
 from convex.alerts.backtest import Backtest, Found, History, Labelled
 from convex.alerts.describe import format_duration
 from convex.alerts.measure import Points, is_learnt
@@ -24,7 +24,20 @@ from convex.metrics.model import to_datetime, to_microseconds
 
 MOST_POINTS = 5_000_000
 LONGEST = timedelta(days=750)
+BACKTEST_SECONDS, TUNING_SECONDS = 30.0, 60.0
 _SHOWN = 200  # episodes in an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Everything that one replay needs: it can be given to another process."""
+
+    rule: Rule
+    histories: list[History]
+    since: int
+    until: int
+    zone: str
+    labelled: list[Labelled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,53 @@ class Rehearsal:
 
     tested: Backtest
     saved: Backtest | None
+
+
+async def load_backtest(
+    connection: Connection,
+    workspace_id: UUID,
+    draft: RuleDraft,
+    *,
+    since: datetime,
+    until: datetime,
+    rule_id: UUID | None = None,
+) -> list[Trial]:
+    """What `run_backtest` takes: of the draft and, with `rule_id`, of that saved rule.
+
+    Raises `InvalidInput` for a rule that cannot work, or a range that is too long.
+    """
+    check_rule(draft)
+    rules = [await _as_rule(connection, workspace_id, draft)]
+    if rule_id is not None:
+        rules.append(await rule_store.get_rule(connection, workspace_id, rule_id))
+    return [await _load_trial(connection, one, rules[-1], since, until) for one in rules]
+
+
+def run_backtest(trials: list[Trial]) -> Rehearsal:
+    """Replay the draft, and the saved rule beside it."""
+    tested = [
+        backtest.backtest(
+            one.rule, one.histories, one.since, one.until, zone=one.zone, labelled=one.labelled
+        )
+        for one in trials
+    ]
+    return Rehearsal(tested[0], tested[1] if len(tested) > 1 else None)
+
+
+async def load_tuning(
+    connection: Connection, workspace_id: UUID, rule_id: UUID, *, since: datetime, until: datetime
+) -> Trial:
+    """What `run_tuning` takes."""
+    rule = await rule_store.get_rule(connection, workspace_id, rule_id)
+    return await _load_trial(connection, rule, rule, since, until)
+
+
+def run_tuning(trial: Trial) -> tuning.Tuning:
+    """Settings that would save episodes, and what they would miss."""
+    prepared = backtest.prepare(trial.rule, trial.histories, trial.since, trial.until)
+    return tuning.tune(
+        trial.rule, prepared, trial.since, trial.until, zone=trial.zone, labelled=trial.labelled
+    )
 
 
 async def rehearse(
@@ -46,52 +106,35 @@ async def rehearse(
 ) -> Rehearsal:
     """What the draft would have done; with `rule_id`, also what that saved rule would have.
 
-    Raises `InvalidInput` for a rule that cannot work, or a range that is too long.
+    The connection is held meanwhile: where others wait for one, use `load_backtest`, give it back,
+    and then `run_apart(BACKTEST_SECONDS, run_backtest, …)`. Raises as these do.
     """
-    check_rule(draft)
-    rule = await _as_rule(connection, workspace_id, draft)
-    rules = [rule]
-    if rule_id is not None:
-        rules.append(await rule_store.get_rule(connection, workspace_id, rule_id))
-    tested: list[Backtest] = []
-    zone = await rule_store.zone_of(connection, workspace_id)
-    for one in rules:
-        histories = await _load(connection, one, since, until)
-        labelled = await _labelled(connection, one if rule_id is None else rules[1], since, until)
-        tested.append(
-            await asyncio.to_thread(
-                backtest.backtest,
-                one,
-                histories,
-                to_microseconds(since),
-                to_microseconds(until),
-                zone=zone,
-                labelled=labelled,
-            )
-        )
-    return Rehearsal(tested[0], tested[1] if len(tested) > 1 else None)
+    trials = await load_backtest(
+        connection, workspace_id, draft, since=since, until=until, rule_id=rule_id
+    )
+    return await run_apart(BACKTEST_SECONDS, run_backtest, trials)
 
 
 async def tune_rule(
-    connection: Connection,
-    workspace_id: UUID,
-    rule_id: UUID,
-    *,
-    since: datetime,
-    until: datetime,
+    connection: Connection, workspace_id: UUID, rule_id: UUID, *, since: datetime, until: datetime
 ) -> tuning.Tuning:
-    """Settings that would save episodes, and what they would miss."""
-    rule = await rule_store.get_rule(connection, workspace_id, rule_id)
-    histories = await _load(connection, rule, since, until)
-    labelled = await _labelled(connection, rule, since, until)
-    zone = await rule_store.zone_of(connection, workspace_id)
-    begin, end = to_microseconds(since), to_microseconds(until)
+    """Settings that would save episodes, and what they would miss. See `rehearse`."""
+    trial = await load_tuning(connection, workspace_id, rule_id, since=since, until=until)
+    return await run_apart(TUNING_SECONDS, run_tuning, trial)
 
-    def work() -> tuning.Tuning:
-        prepared = backtest.prepare(rule, histories, begin, end)
-        return tuning.tune(rule, prepared, begin, end, zone=zone, labelled=labelled)
 
-    return await asyncio.to_thread(work)
+async def _load_trial(
+    connection: Connection, rule: Rule, marked: Rule, since: datetime, until: datetime
+) -> Trial:
+    """`marked` is the rule whose triggers people have marked."""
+    return Trial(
+        rule,
+        await _load(connection, rule, since, until),
+        to_microseconds(since),
+        to_microseconds(until),
+        await rule_store.zone_of(connection, rule.workspace_id),
+        await _labelled(connection, marked, since, until),
+    )
 
 
 async def _as_rule(connection: Connection, workspace_id: UUID, draft: RuleDraft) -> Rule:
@@ -119,20 +162,22 @@ async def _load(
         raise InvalidInput("The range must end after it begins, two years at most.", field="since")
     series = await rule_store.series_of_metric(connection, rule.workspace_id, rule.metric_id)
     # A detector learns from the first point on; the others look back as far as their windows do.
-    past = LONGEST if is_learnt(rule) else backtest.longest_past(rule)
+    begin = 0 if is_learnt(rule) else to_microseconds(since - backtest.longest_past(rule))
     ids = np.array(sorted(series), np.int64)
     if len(ids) == 0:
         return []
     found = await store.read_ranges(
         connection,
         ids,
-        np.full(len(ids), to_microseconds(since - past), np.int64),
+        np.full(len(ids), begin, np.int64),
         np.full(len(ids), to_microseconds(until), np.int64),
     )
     if sum(len(timestamps) for timestamps, _ in found.values()) > MOST_POINTS:
         raise InvalidInput("The range holds too many points; choose a shorter one.", field="since")
+    zone = await rule_store.zone_of(connection, rule.workspace_id)
+    counter = await rule_store.is_counter(connection, rule.workspace_id, rule.metric_id)
     return [
-        History(series_id, series[series_id], Points(*points))
+        History(series_id, series[series_id], Points(*points), zone, counter)
         for series_id, points in sorted(found.items())
     ]
 

@@ -138,10 +138,15 @@ async def get_rule(
     deleted: bool = False,
     lock: bool = False,
 ) -> Rule:
-    """The rule; raises `NotFound`. Deleted ones are found with `deleted` only."""
+    """The rule; raises `NotFound`. Deleted ones are found with `deleted` only.
+
+    The lock leaves the key alone: ingestion, which holds the series that a change of the rule will
+    want, must be able to save states that refer to it.
+    """
+    alive = "" if deleted else " AND r.deleted_at IS NULL"
     rows = await connection.execute(
         f"SELECT {RULE_COLUMNS} {RULE_FROM} WHERE r.workspace_id = %s AND r.id = %s"
-        f"{'' if deleted else ' AND r.deleted_at IS NULL'}{' FOR UPDATE OF r' if lock else ''}",
+        f"{alive}{' FOR NO KEY UPDATE OF r' if lock else ''}",
         (workspace_id, rule_id),
     )
     row = await rows.fetchone()
@@ -248,3 +253,13 @@ async def zone_of(connection: Connection, workspace_id: UUID) -> str:
     )
     row = await rows.fetchone()
     return "UTC" if row is None else str(row["timezone"])
+
+
+async def is_counter(connection: Connection, workspace_id: UUID, metric_id: UUID) -> bool:
+    """Whether the metric only ever counts up, so that its rate is what matters."""
+    rows = await connection.execute(
+        "SELECT is_counter FROM convex.metrics WHERE workspace_id = %s AND id = %s",
+        (workspace_id, metric_id),
+    )
+    row = await rows.fetchone()
+    return row is not None and bool(row["is_counter"])
