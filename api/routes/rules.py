@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -13,9 +13,12 @@ from api.replies import check_match, no_content, reply, reply_page
 from api.resources import resources_of
 from api.routes import PREFIX, new_router
 from api.routes.frameworks import FrameworkFilter, find_framework_id
+from api.routes.triggers import answer_bulk
 from api.schemas import rules as schema
-from api.schemas.shared import PageOf
-from convex.alerts import rule_service, rule_store
+from api.schemas.shared import PageOf, ShortText, Tag
+from api.schemas.triggers import BulkResult
+from convex.alerts import bulk, rule_service, rule_store
+from convex.alerts.model import Provenance
 from convex.alerts.present import rule_json
 
 router = new_router("rules")
@@ -38,17 +41,28 @@ async def list_rules(
     metric: Annotated[UUID | None, Query(description="Only of this metric, by id.")] = None,
     enabled: Annotated[bool | None, Query()] = None,
     type_: Annotated[list[schema.TypeName] | None, Query(alias="type")] = None,
+    severity: Annotated[list[schema.SeverityName] | None, Query()] = None,
+    tag: Annotated[Tag | None, Query(description="Only with this tag.")] = None,
+    provenance: Annotated[
+        Literal["api", "code"] | None, Query(description="Only those kept here, or in files.")
+    ] = None,
+    search: Annotated[ShortText | None, Query(description="Part of the name.")] = None,
+    deleted: Annotated[bool, Query(description="Those that were deleted instead.")] = False,
 ) -> Response:
     """By name."""
-    page = await rule_store.list_rules(
-        connection,
-        caller.workspace_id,
+    filters = rule_store.RuleFilters(
         framework_id=await find_framework_id(connection, caller.workspace_id, framework),
         metric_id=metric,
         enabled=enabled,
         types=tuple(type_ or ()),
-        limit=pages.limit,
-        cursor=pages.cursor,
+        severities=tuple(severity or ()),
+        tag=tag,
+        provenance=None if provenance is None else Provenance(provenance),
+        search=search,
+        deleted=deleted,
+    )
+    page = await rule_store.list_rules(
+        connection, caller.workspace_id, filters, limit=pages.limit, cursor=pages.cursor
     )
     return reply_page(request, page, rule_json)
 
@@ -66,6 +80,39 @@ async def create_rule(
     )
     headers = {"Location": f"{PREFIX}/alert-rules/{saved.rule.id}"}
     return reply(request, rule_json(saved.rule), status=201, headers=headers)
+
+
+@router.post("/alert-rules/bulk", response_model=BulkResult, summary="Several at once")
+async def act_on_many(
+    request: Request, body: schema.RuleBulk, caller: Editor, connection: Writing
+) -> Response:
+    """One transaction; what cannot be changed is listed with the reason. Deleting, and bringing
+    back, is for owners.
+    """
+    wanted = body.filter
+    filters = None
+    if wanted is not None:
+        filters = rule_store.RuleFilters(
+            framework_id=await find_framework_id(connection, caller.workspace_id, wanted.framework),
+            metric_id=wanted.metric,
+            enabled=wanted.enabled,
+            types=wanted.type,
+            severities=wanted.severity,
+            tag=wanted.tag,
+            provenance=None if wanted.provenance is None else Provenance(wanted.provenance),
+            search=wanted.search,
+            deleted=wanted.deleted,
+        )
+    done = await bulk.act_on_rules(
+        connection,
+        caller.identity,
+        body.action,
+        ids=body.ids,
+        filters=filters,
+        versions=body.versions,
+        now=resources_of(request).now(),
+    )
+    return answer_bulk(request, caller, done)
 
 
 @router.get("/alert-rules/{rule_id:uuid}", response_model=schema.RuleShape, summary="One rule")
@@ -120,3 +167,26 @@ async def delete_rule(
     )
     _tell(request, caller, saved)
     return no_content()
+
+
+@router.post(
+    "/alert-rules/{rule_id:uuid}/undelete",
+    response_model=schema.RuleShape,
+    summary="Undo a removal",
+)
+async def undelete_rule(
+    request: Request, rule_id: UUID, caller: Owner, connection: Writing
+) -> Response:
+    """The rule as it was, watching from the next point on. Refused (409) if it is not removed, or
+    another one has its name by now. Owners only.
+    """
+    before = await rule_store.get_rule(connection, caller.workspace_id, rule_id, deleted=True)
+    check_match(request, rule_json(before))
+    saved = await rule_service.undelete_rule(
+        connection,
+        caller.identity,
+        rule_id,
+        now=resources_of(request).now(),
+        expected_version=before.version if "if-match" in request.headers else None,
+    )
+    return reply(request, rule_json(saved.rule))

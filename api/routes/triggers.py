@@ -25,11 +25,10 @@ from api.routes.frameworks import FrameworkFilter, find_framework_id
 from api.schemas import triggers as schema
 from api.schemas.rules import SeverityName, TypeName
 from api.schemas.shared import Instant, PageOf
-from convex.alerts import service, trigger_store
+from convex.alerts import bulk, service, trigger_store
 from convex.alerts.model import TriggerFilters
 from convex.alerts.present import transition_json, trigger_json
 from convex.db import Connection, Identity
-from convex.errors import ConvexError
 
 router = new_router("triggers")
 
@@ -185,29 +184,41 @@ async def feedback(act: Acting, body: schema.FeedbackBody) -> Response:
 
 
 @router.post("/alert-triggers/bulk", response_model=schema.BulkResult, summary="Several at once")
-async def bulk(
+async def act_on_many(
     request: Request, body: schema.BulkBody, caller: Editor, connection: Writing
 ) -> Response:
-    """The same for up to 500 triggers, in one transaction; what cannot be changed is listed."""
-    do = _BULK[body.action]
-    now = resources_of(request).now()
-    changed: list[UUID] = []
-    failed: list[dict[str, object]] = []
-    newest: int | None = None
-    # In the order of their ids, so that two of these cannot wait for each other.
-    for trigger_id in sorted(set(body.ids)):
-        try:
-            async with connection.transaction():
-                acted = await do(connection, caller.identity, trigger_id, note=body.note, now=now)
-        except ConvexError as error:
-            failed.append({"id": trigger_id, "code": error.code, "detail": error.message})
-        else:
-            changed.append(trigger_id)
-            newest = acted.cursor or newest
-    if newest is not None:
-        resources, cursor = resources_of(request), newest
+    """One transaction; each trigger gets a transition of its own, and what cannot be changed is
+    listed with the reason.
+    """
+    wanted = body.filter
+    filters = None
+    if wanted is not None:
+        filters = TriggerFilters(
+            states=wanted.state,
+            severities=wanted.severity,
+            types=wanted.type,
+            framework_id=await find_framework_id(connection, caller.workspace_id, wanted.framework),
+            rule_id=wanted.rule,
+            assigned_to=wanted.assigned_to,
+            opened_from=wanted.from_,
+            opened_until=wanted.to,
+            historical=wanted.historical,
+        )
+    done = await bulk.act_on_triggers(
+        connection,
+        caller.identity,
+        bulk.TriggerAction(body.action, body.note, body.user_id, body.feedback),
+        ids=body.ids,
+        filters=filters,
+        versions=body.versions,
+        now=resources_of(request).now(),
+    )
+    return answer_bulk(request, caller, done)
+
+
+def answer_bulk(request: Request, caller: Caller, done: bulk.BulkOutcome) -> Response:
+    """Wake whoever waits once it is committed, and answer with what became of each."""
+    if done.cursor is not None:
+        resources, cursor = resources_of(request), done.cursor
         after_commit(request, lambda: resources.announcer.announce(caller.workspace_id, cursor))
-    return reply(request, {"changed": changed, "failed": failed})
-
-
-_BULK = {"acknowledge": service.acknowledge, "resolve": service.resolve, "reopen": service.reopen}
+    return reply(request, {"changed": done.changed, "failed": done.failed, "more": done.more})

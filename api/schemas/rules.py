@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from api.schemas.frameworks import AggregateName, Finite, Tags
 from api.schemas.shared import Body, Flag, Name, Shape, ShortText, Tag, Text
@@ -31,6 +31,9 @@ TypeName = Literal["threshold", "anomaly", "performance", "milestone"]
 ConditionName = Literal["above", "below", "equals", "changes_by"]
 SeverityName = Literal["info", "warning", "critical"]
 OperatorName = Literal["=", "!=", "=~", "!~"]
+FrameworkRef = Annotated[
+    str, Field(max_length=100, pattern=r"^[^\x00]+$", description="Id or slug of a framework.")
+]
 
 # API name → field of the domain, whole seconds there.
 _DURATIONS = {
@@ -72,7 +75,7 @@ class _RuleFields(Body):
     change_percentage: Finite | None = None
     recovery_threshold: Finite | None = None
     sensitivity: Literal["low", "medium", "high"] | None = None
-    method: ShortText | None = None
+    method: Literal["novelty", "robust_z"] | None = None
     aggregate: AggregateName | None = None
     window: Duration | None = None
     confirm_window: Duration | None = None
@@ -108,6 +111,38 @@ class RuleChange(_RuleFields):
     metric_id: UUID | None = None
 
 
+class RuleFilter(Body):
+    """Which rules; what is left out does not filter. As in the listing."""
+
+    framework: FrameworkRef | None = None
+    metric: UUID | None = None
+    enabled: Flag | None = None
+    type: tuple[TypeName, ...] = ()
+    severity: tuple[SeverityName, ...] = ()
+    tag: Tag | None = None
+    provenance: Literal["api", "code"] | None = None
+    search: ShortText | None = None
+    deleted: Flag = False
+
+
+class RuleBulk(Body):
+    """The same for several rules: those named, or the first 500 by name that a filter finds.
+
+    `versions` (by id) are those that were seen: a rule that has changed since is left alone.
+    """
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=500)] | None = None
+    filter: RuleFilter | None = None
+    versions: Annotated[dict[UUID, int], Field(max_length=500)] = Field(default_factory=dict)
+    action: Literal["enable", "disable", "delete", "undelete"]
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> RuleBulk:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("give either ids or a filter")
+        return self
+
+
 class RuleShape(Shape):
     """A rule."""
 
@@ -125,7 +160,7 @@ class RuleShape(Shape):
     change_percentage: float | None
     recovery_threshold: float | None
     sensitivity: str | None
-    method: str | None
+    method: Literal["novelty", "robust_z"] | None
     aggregate: AggregateName
     window: str
     confirm_window: str
@@ -147,6 +182,7 @@ class RuleShape(Shape):
     version: int
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None
 
 
 def draft_changes(body: _RuleFields) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from api.schemas.rules import SeverityName, TypeName
-from api.schemas.shared import Body, Person, Shape
+from api.schemas.rules import FrameworkRef, SeverityName, TypeName
+from api.schemas.shared import Body, Flag, Instant, Person, Shape
 
 StateName = Literal["firing", "acknowledged", "resolved"]
 Note = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
@@ -41,12 +41,45 @@ class FeedbackBody(Body):
     note: Note | None = None
 
 
-class BulkBody(Body):
-    """The same change of several triggers."""
+class TriggerFilter(Body):
+    """Which triggers; what is left out does not filter. As in the listing."""
 
-    ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
-    action: Literal["acknowledge", "resolve", "reopen"]
+    state: tuple[StateName, ...] = ()
+    severity: tuple[SeverityName, ...] = ()
+    type: tuple[TypeName, ...] = ()
+    framework: FrameworkRef | None = None
+    rule: UUID | None = None
+    assigned_to: UUID | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+    historical: Flag | None = None
+
+
+class BulkBody(Body):
+    """The same for several triggers: those named, or the newest 500 that a filter finds.
+
+    `versions` (by id) are those that were seen: a trigger that has changed since is left alone.
+    `note` is the comment of `comment`, `user_id` belongs to `assign`, `feedback` to `feedback`.
+    """
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=500)] | None = None
+    filter: TriggerFilter | None = None
+    versions: Annotated[dict[UUID, int], Field(max_length=500)] = Field(default_factory=dict)
+    action: Literal["acknowledge", "resolve", "reopen", "comment", "assign", "feedback"]
     note: Note | None = None
+    user_id: UUID | None = None
+    feedback: Literal["actionable", "false_positive"] | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> BulkBody:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("give either ids or a filter")
+        if self.action == "comment" and not (self.note or "").strip():
+            raise ValueError("a comment needs a note")
+        for name, action in (("user_id", "assign"), ("feedback", "feedback")):
+            if (name in self.model_fields_set) != (self.action == action):
+                raise ValueError(f"{name} belongs to the action {action}; null takes it back")
+        return self
 
 
 class BulkFailure(Shape):
@@ -58,10 +91,11 @@ class BulkFailure(Shape):
 
 
 class BulkResult(Shape):
-    """Which were changed."""
+    """Which were changed, which not; `more`: the filter finds others, ask again."""
 
     changed: list[UUID]
     failed: list[BulkFailure]
+    more: bool
 
 
 class TriggerShape(Shape):

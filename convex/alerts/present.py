@@ -121,4 +121,5 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "version": rule.version,
         "created_at": instant_json(rule.created_at),
         "updated_at": instant_json(rule.updated_at),
+        "deleted_at": instant_json(rule.deleted_at),
     }

@@ -43,7 +43,7 @@ async def create_rule(
     connection: Connection, identity: Identity, draft: RuleDraft, *, now: datetime
 ) -> RuleSaved:
     """Raises `InvalidInput` (naming the field), `Conflict` for a name that is taken."""
-    workspace_id = _may_write(identity)
+    workspace_id = may_write(identity)
     check_rule(draft)
     await _check_references(connection, workspace_id, draft)
     rule_id = await rule_store.insert_rule(connection, workspace_id, draft, identity.user_id)
@@ -67,7 +67,7 @@ async def update_rule(
     at once. Raises `PreconditionFailed` when the rule is not at `expected_version`, `Conflict` when
     it is kept as code and `by_code` is not set.
     """
-    workspace_id = _may_write(identity)
+    workspace_id = may_write(identity)
     rule = await rule_store.get_rule(connection, workspace_id, rule_id, lock=True)
     _check_version(rule, expected_version)
     if rule.provenance is Provenance.CODE and not by_code:
@@ -96,7 +96,7 @@ async def delete_rule(
     by_code: bool = False,
 ) -> RuleSaved:
     """Take the rule out of use; open triggers are resolved, and all stay. See `undelete_rule`."""
-    workspace_id = _may_write(identity)
+    workspace_id = may_write(identity)
     rule = await rule_store.get_rule(connection, workspace_id, rule_id, lock=True)
     _check_version(rule, expected_version)
     if rule.provenance is Provenance.CODE and not by_code:
@@ -108,13 +108,24 @@ async def delete_rule(
 
 
 async def undelete_rule(
-    connection: Connection, identity: Identity, rule_id: UUID, *, now: datetime
+    connection: Connection,
+    identity: Identity,
+    rule_id: UUID,
+    *,
+    now: datetime,
+    expected_version: int | None = None,
+    by_code: bool = False,
 ) -> RuleSaved:
-    """Bring a deleted rule back as it was, its states afresh. `Conflict` if its name is taken."""
-    workspace_id = _may_write(identity)
+    """Bring a deleted rule back as it was, its states afresh. `Conflict` if its name is taken, or
+    if it is kept as code and `by_code` is not set.
+    """
+    workspace_id = may_write(identity)
     rule = await rule_store.get_rule(connection, workspace_id, rule_id, deleted=True, lock=True)
+    _check_version(rule, expected_version)
     if rule.deleted_at is None:
         raise Conflict("The rule is not deleted.")
+    if rule.provenance is Provenance.CODE and not by_code:
+        raise Conflict("This rule is kept as code; put it back into its file and apply it.")
     await rule_store.replace_rule(connection, workspace_id, rule_id, draft_of(rule))
     return RuleSaved(await rule_store.get_rule(connection, workspace_id, rule_id))
 
@@ -124,7 +135,8 @@ def draft_of(rule: Rule) -> RuleDraft:
     return RuleDraft(**{name: getattr(rule, name) for name in rule_store.DRAFT_COLUMNS})
 
 
-def _may_write(identity: Identity) -> UUID:
+def may_write(identity: Identity) -> UUID:
+    """The workspace in which the identity may change rules. Raises `NotPermitted`."""
     if identity.workspace_id is None or identity.role not in (
         Role.EDITOR,
         Role.OWNER,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -155,44 +155,94 @@ async def get_rule(
     return read_rule(row)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFilters:
+    """Which rules a listing holds; an empty field does not filter. `search` looks into the name."""
+
+    framework_id: UUID | None = None
+    metric_id: UUID | None = None
+    enabled: bool | None = None
+    types: Sequence[str] = ()
+    severities: Sequence[str] = ()
+    tag: str | None = None
+    provenance: Provenance | None = None
+    search: str | None = None
+    deleted: bool = False
+
+
+_WHERE = (
+    "r.workspace_id = %(workspace)s AND (r.deleted_at IS NOT NULL) = %(deleted)s"
+    " AND (%(framework)s::uuid IS NULL OR r.framework_id = %(framework)s)"
+    " AND (%(metric)s::uuid IS NULL OR r.metric_id = %(metric)s)"
+    " AND (%(enabled)s::boolean IS NULL OR r.enabled = %(enabled)s)"
+    " AND (%(types)s::text[] = '{}' OR r.type = ANY(%(types)s))"
+    " AND (%(severities)s::text[] = '{}' OR r.severity = ANY(%(severities)s))"
+    " AND (%(tag)s::text IS NULL OR %(tag)s = ANY(r.tags))"
+    " AND (%(provenance)s::text IS NULL OR r.provenance = %(provenance)s)"
+    " AND (%(search)s::text IS NULL OR position(lower(%(search)s) IN lower(r.name)) > 0)"
+)
+
+
+def _filter_parameters(workspace_id: UUID, filters: RuleFilters) -> dict[str, Any]:
+    return {
+        "workspace": workspace_id,
+        "framework": filters.framework_id,
+        "metric": filters.metric_id,
+        "enabled": filters.enabled,
+        "types": list(filters.types),
+        "severities": list(filters.severities),
+        "tag": filters.tag,
+        "provenance": None if filters.provenance is None else filters.provenance.value,
+        "search": filters.search,
+        "deleted": filters.deleted,
+    }
+
+
 async def list_rules(
     connection: Connection,
     workspace_id: UUID,
+    filters: RuleFilters | None = None,
     *,
-    framework_id: UUID | None = None,
-    metric_id: UUID | None = None,
-    enabled: bool | None = None,
-    types: tuple[str, ...] = (),
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[Rule]:
-    """The rules by name, deleted ones left out."""
+    """The rules by name."""
     after = decode_cursor(cursor, str, UUID)
     name, rule_id = after if after is not None else (None, None)
     rows = await connection.execute(
-        f"SELECT {RULE_COLUMNS} {RULE_FROM} WHERE r.workspace_id = %(workspace)s"
-        " AND r.deleted_at IS NULL"
-        " AND (%(framework)s::uuid IS NULL OR r.framework_id = %(framework)s)"
-        " AND (%(metric)s::uuid IS NULL OR r.metric_id = %(metric)s)"
-        " AND (%(enabled)s::boolean IS NULL OR r.enabled = %(enabled)s)"
-        " AND (%(types)s::text[] = '{}' OR r.type = ANY(%(types)s))"
+        f"SELECT {RULE_COLUMNS} {RULE_FROM} WHERE {_WHERE}"
         " AND (%(name)s::text IS NULL OR (r.name, r.id) > (%(name)s::text, %(id)s::uuid))"
         " ORDER BY r.name, r.id LIMIT %(limit)s",
-        {
-            "workspace": workspace_id,
-            "framework": framework_id,
-            "metric": metric_id,
-            "enabled": enabled,
-            "types": list(types),
-            "name": name,
-            "id": rule_id,
-            "limit": limit + 1,
-        },
+        _filter_parameters(workspace_id, filters or RuleFilters())
+        | {"name": name, "id": rule_id, "limit": limit + 1},
     )
     rules = [read_rule(row) for row in await rows.fetchall()]
     more = len(rules) > limit
     rules = rules[:limit]
     return Page(rules, encode_cursor(rules[-1].name, rules[-1].id) if more else None)
+
+
+async def find_rule_ids(
+    connection: Connection, workspace_id: UUID, filters: RuleFilters, *, limit: int
+) -> list[UUID]:
+    """The ids of the first by name that pass the filters."""
+    rows = await connection.execute(
+        f"SELECT r.id FROM convex.alert_rules AS r WHERE {_WHERE} ORDER BY r.name, r.id"
+        " LIMIT %(limit)s",
+        _filter_parameters(workspace_id, filters) | {"limit": limit},
+    )
+    return [row["id"] for row in await rows.fetchall()]
+
+
+async def lock_rules(
+    connection: Connection, workspace_id: UUID, rule_ids: Collection[UUID]
+) -> None:
+    """Lock these rules, deleted ones too, in the order of their ids."""
+    await connection.execute(
+        "SELECT r.id FROM convex.alert_rules AS r WHERE r.workspace_id = %s AND r.id = ANY(%s)"
+        " ORDER BY r.id FOR NO KEY UPDATE",
+        (workspace_id, list(rule_ids)),
+    )
 
 
 async def framework_of_metric(

@@ -36,7 +36,7 @@ async def acknowledge(
     expected_version: int | None = None,
 ) -> Acted:
     """Somebody looks after it. Again is no error and no change; `Conflict` once it is resolved."""
-    workspace_id = _may_change(identity)
+    workspace_id = may_change(identity)
     row = await _lock(connection, workspace_id, trigger_id, expected_version)
     if row["state"] == "resolved":
         raise Conflict("The trigger is resolved already; there is nothing left to acknowledge.")
@@ -65,7 +65,7 @@ async def resolve(
 
     Again is no error and no change.
     """
-    workspace_id = _may_change(identity)
+    workspace_id = may_change(identity)
     row = await _lock(connection, workspace_id, trigger_id, expected_version)
     if row["state"] == "resolved":
         return await _unchanged(connection, workspace_id, trigger_id)
@@ -95,7 +95,7 @@ async def reopen(
 
     Its rule goes on with it: it resolves at the next point that is below the threshold.
     """
-    workspace_id = _may_change(identity)
+    workspace_id = may_change(identity)
     row = await _lock(connection, workspace_id, trigger_id, expected_version)
     if row["state"] != "resolved":
         raise Conflict("The trigger is open already.")
@@ -128,7 +128,7 @@ async def comment(
     expected_version: int | None = None,
 ) -> Acted:
     """A few words in its history."""
-    workspace_id = _may_change(identity)
+    workspace_id = may_change(identity)
     if not note.strip():
         raise InvalidInput("A comment needs words.", field="note")
     row = await _lock(connection, workspace_id, trigger_id, expected_version)
@@ -146,7 +146,7 @@ async def assign(
     expected_version: int | None = None,
 ) -> Acted:
     """Give it to a member of the workspace, or to nobody."""
-    workspace_id = _may_change(identity)
+    workspace_id = may_change(identity)
     if user_id is not None and not await trigger_store.is_member(connection, workspace_id, user_id):
         raise InvalidInput("Only a member of the workspace can be assigned.", field="user_id")
     row = await _lock(connection, workspace_id, trigger_id, expected_version)
@@ -167,7 +167,7 @@ async def give_feedback(
     expected_version: int | None = None,
 ) -> Acted:
     """Say whether it was worth it: "actionable", "false_positive", or None to take it back."""
-    workspace_id = _may_change(identity)
+    workspace_id = may_change(identity)
     if feedback is not None and feedback not in FEEDBACK:
         raise InvalidInput(f"Feedback is one of {', '.join(FEEDBACK)}.", field="feedback")
     row = await _lock(connection, workspace_id, trigger_id, expected_version)
@@ -182,7 +182,8 @@ async def give_feedback(
     )  # fmt: skip
 
 
-def _may_change(identity: Identity) -> UUID:
+def may_change(identity: Identity) -> UUID:
+    """The workspace in which the identity may act on triggers. Raises `NotPermitted`."""
     if identity.workspace_id is None or identity.role not in (
         Role.EDITOR,
         Role.OWNER,

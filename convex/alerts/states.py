@@ -273,3 +273,15 @@ async def series_of_rule(
         (workspace_id, rule_id),
     )
     return {row["id"]: row["labels"] for row in await rows.fetchall()}
+
+
+async def series_of_rules(
+    connection: Connection, workspace_id: UUID, rule_ids: Collection[UUID]
+) -> list[int]:
+    """The series on which any of these rules stands somewhere, in order."""
+    rows = await connection.execute(
+        "SELECT DISTINCT series_id FROM convex.rule_states"
+        " WHERE workspace_id = %s AND rule_id = ANY(%s) ORDER BY series_id",
+        (workspace_id, list(rule_ids)),
+    )
+    return [row["series_id"] for row in await rows.fetchall()]

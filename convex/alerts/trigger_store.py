@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -195,6 +195,25 @@ async def lock_trigger(
     if row is None:
         raise NotFound(f"There is no alert trigger {trigger_id}.")
     return row
+
+
+async def lock_many(
+    connection: Connection, workspace_id: UUID, trigger_ids: Collection[UUID]
+) -> None:
+    """Lock the series of all these triggers, then all their fingerprints, each in one order."""
+    parameters = (workspace_id, list(trigger_ids))
+    await connection.execute(
+        "SELECT s.id FROM convex.series AS s WHERE s.workspace_id = %s AND s.id IN"
+        " (SELECT t.series_id FROM convex.alert_triggers AS t WHERE t.id = ANY(%s))"
+        " ORDER BY s.id FOR NO KEY UPDATE",
+        parameters,
+    )
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(w.fingerprint, 0)) FROM"
+        " (SELECT DISTINCT t.fingerprint FROM convex.alert_triggers AS t"
+        " WHERE t.workspace_id = %s AND t.id = ANY(%s) ORDER BY t.fingerprint) AS w",
+        parameters,
+    )
 
 
 async def change_trigger(

@@ -64,6 +64,8 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("get", "/alert-rules/{rule_id}"): READERS,
     ("patch", "/alert-rules/{rule_id}"): EDITORS,
     ("delete", "/alert-rules/{rule_id}"): OWNERS,
+    ("post", "/alert-rules/{rule_id}/undelete"): OWNERS,
+    ("post", "/alert-rules/bulk"): EDITORS,
     ("get", "/alert-triggers"): READERS,
     ("post", "/alert-triggers/bulk"): EDITORS,
     ("get", "/alert-triggers/{trigger_id}"): READERS,

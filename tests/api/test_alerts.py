@@ -254,3 +254,104 @@ async def test_a_silence_is_previewed_made_ended_and_removed(team: Team) -> None
     assert (await team.editor.delete(url)).status_code == 403
     assert (await team.owner.delete(url)).status_code == 204
     assert (await team.viewer.get(url)).status_code == 404
+
+
+@pytest.mark.usefixtures("rule")
+async def test_many_triggers_are_acted_on_by_a_filter(team: Team) -> None:
+    trigger_id = await fire(team)
+    bulk = "/api/v1/alert-triggers/bulk"
+    narrow = {"state": ["firing"], "severity": ["critical"], "framework": "ewr"}
+    done = await team.editor.post(
+        bulk, json={"filter": narrow, "action": "acknowledge", "note": "all of them"}
+    )
+    assert done.json() == {"changed": [trigger_id], "failed": [], "more": False}, done.text
+    none_left = await team.editor.post(bulk, json={"filter": narrow, "action": "acknowledge"})
+    assert none_left.json()["changed"] == []
+    for action in (
+        {"action": "comment", "note": "hm"},
+        {"action": "assign", "user_id": str(team.users["viewer"])},
+        {"action": "feedback", "feedback": "actionable"},
+        {"action": "resolve"},
+        {"action": "reopen"},
+    ):
+        done = await team.editor.post(bulk, json={"ids": [trigger_id], **action})
+        assert done.json()["changed"] == [trigger_id], done.text
+    detail = (await team.viewer.get(f"/api/v1/alert-triggers/{trigger_id}")).json()
+    kinds = [one["kind"] for one in detail["transitions"]]
+    assert kinds == [
+        "opened", "acknowledged", "commented", "assigned", "feedback", "resolved", "reopened",
+    ]  # fmt: skip
+    assert {one["author"]["name"] for one in detail["transitions"][1:]} == {"Editor"}
+    stale = {"ids": [trigger_id], "action": "resolve", "versions": {trigger_id: 1}}
+    late = await team.editor.post(bulk, json=stale)
+    assert [one["code"] for one in late.json()["failed"]] == ["precondition_failed"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "resolve"},
+        {"action": "resolve", "ids": [], "filter": None},
+        {"action": "resolve", "ids": [str(uuid4())], "filter": {}},
+        {"action": "comment", "filter": {}},
+        {"action": "assign", "filter": {}},
+        {"action": "resolve", "filter": {}, "user_id": None},
+        {"action": "feedback", "filter": {}},
+        {"action": "dance", "filter": {}},
+        {"action": "resolve", "filter": {"color": "red"}},
+    ],
+)
+async def test_a_bulk_that_makes_no_sense_is_refused(team: Team, body: dict[str, Any]) -> None:
+    answer = await team.editor.post("/api/v1/alert-triggers/bulk", json=body)
+    assert answer.status_code == 422
+
+
+async def test_many_rules_are_disabled_deleted_and_brought_back(
+    rule: dict[str, Any], team: Team, other_team: Team
+) -> None:
+    trigger_id = await fire(team)
+    bulk = "/api/v1/alert-rules/bulk"
+    off = await team.editor.post(bulk, json={"filter": {"search": "TOO"}, "action": "disable"})
+    assert off.json() == {"changed": [rule["id"]], "failed": [], "more": False}
+    detail = (await team.viewer.get(f"/api/v1/alert-triggers/{trigger_id}")).json()
+    assert detail["resolution_reason"] == "rule_disabled"
+    assert (await team.viewer.get(f"/api/v1/alert-rules/{rule['id']}")).json()["enabled"] is False
+    stale = {"ids": [rule["id"]], "action": "enable", "versions": {rule["id"]: 1}}
+    late = await team.editor.post(bulk, json=stale)
+    assert [one["code"] for one in late.json()["failed"]] == ["precondition_failed"]
+    ids = {"ids": [rule["id"], str(uuid4())]}
+    assert (await team.editor.post(bulk, json=ids | {"action": "delete"})).status_code == 403
+    gone = await team.owner.post(bulk, json=ids | {"action": "delete"})
+    assert gone.json()["changed"] == [rule["id"]]
+    assert [one["code"] for one in gone.json()["failed"]] == ["not_found"]
+    theirs = await other_team.owner.post(bulk, json=ids | {"action": "undelete"})
+    assert [one["code"] for one in theirs.json()["failed"]] == ["not_found", "not_found"]
+    listed = await team.viewer.get("/api/v1/alert-rules", params={"deleted": "true"})
+    (deleted,) = listed.json()["items"]
+    assert deleted["deleted_at"] is not None
+    url = f"/api/v1/alert-rules/{rule['id']}"
+    assert (await other_team.owner.post(f"{url}/undelete")).status_code == 404
+    wrong = await team.owner.post(f"{url}/undelete", headers={"if-match": '"old"'})
+    assert wrong.status_code == 412
+    back = await team.owner.post(f"{url}/undelete")
+    assert back.status_code == 200, back.text
+    assert back.json()["deleted_at"] is None
+    assert (await team.owner.post(f"{url}/undelete")).status_code == 409
+    on = await team.editor.post(bulk, json={"ids": [rule["id"]], "action": "enable"})
+    assert on.json()["changed"] == [rule["id"]]
+    await fire(team)
+
+
+async def test_a_name_that_was_taken_meanwhile_stays_taken(
+    rule: dict[str, Any], team: Team
+) -> None:
+    url = f"/api/v1/alert-rules/{rule['id']}"
+    assert (await team.owner.delete(url)).status_code == 204
+    again = await team.editor.post(
+        "/api/v1/alert-rules",
+        json={
+            name: rule[name] for name in ("name", "framework_id", "metric_id", "threshold_value")
+        },
+    )
+    assert again.status_code == 201, again.text
+    assert (await team.owner.post(f"{url}/undelete")).status_code == 409
