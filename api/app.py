@@ -22,6 +22,7 @@ from api.problems import install_problem_handlers
 from api.resources import Resources
 from api.routes import (
     PREFIX,
+    alertmanager,
     analytics,
     auth,
     channels,
@@ -38,6 +39,7 @@ from api.routes import (
     rules,
     silences,
     system,
+    trials,
     triggers,
     workspaces,
 )
@@ -57,10 +59,13 @@ _ROUTERS = (
     points.router,  # the busiest first
     prometheus.router,
     otlp.router,
+    alertmanager.webhook_router,
+    alertmanager.router,
     auth.router,
     entry.router,
     triggers.router,
     rules.router,
+    trials.router,
     rule_files.router,
     silences.router,
     frameworks.router,

@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 from convex.db import Database, Identity, Role
 from convex.errors import NotAuthenticated, NotPermitted
 from convex.telemetry import get_log
-from convex.workspaces import store
+from convex.workspaces import keys, store
 from convex.workspaces.model import KeyHolder, Scope
 from convex.workspaces.tokens import KEY_PREFIX, digest, read_access_token
 
@@ -126,7 +126,7 @@ class Authenticator:
             return
         try:
             async with self._database.transaction(_NOBODY) as connection:
-                await store.touch_keys(connection, sorted(used))
+                await keys.touch_keys(connection, sorted(used))
         except (Error, PoolTimeout, OSError) as error:
             self._used |= used
             _log.warning("use of keys not written", error=type(error).__name__)
@@ -158,7 +158,7 @@ class Authenticator:
         holder = self._keys.get(key_hash, now)
         if holder is None:
             async with self._database.transaction(_NOBODY) as connection:
-                holder = await store.find_key(connection, key_hash, datetime.now(UTC))
+                holder = await keys.find_key(connection, key_hash, datetime.now(UTC))
             if holder is None:
                 raise NotAuthenticated("This API key does not exist, was revoked or has expired.")
             self._keys.keep(key_hash, holder, now)

@@ -254,7 +254,7 @@ class _Client:
         except (psycopg.Error, PoolTimeout):
             self._send("auth_failed", code="unavailable", detail="The database does not answer.")
             self._close(1013, "try again later")
-        self._caller, self._token, self._checked_at = caller, token, self._loop.time()
+        self._caller, self._token, self._checked_at = caller, str(token), self._loop.time()
         self._send(
             "auth_success",
             workspace_id=caller.workspace_id,

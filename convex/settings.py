@@ -45,6 +45,15 @@ class SmtpSettings(Area):
     sender: str = Field("Convex <convex@localhost>", description="The From header.")
 
 
+class OidcSettings(Area):
+    """Sign-in by an OpenID provider, beside passwords."""
+
+    issuer: str = Field("", description="Address of the OpenID provider; empty: passwords only.")
+    client_id: str = Field("", description="The client that the provider knows Convex as.")
+    client_secret: str = Field("", description="Its secret; empty for a public client.")
+    name: str = Field("single sign-on", description="What the page's button calls the provider.")
+
+
 class SecretSettings(Area):
     """Secrets given from outside; what is empty is generated once into CONVEX_HOME/secrets.json."""
 
@@ -103,6 +112,7 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="Address that members reach; empty: host and port.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     smtp: SmtpSettings = SmtpSettings()
+    oidc: OidcSettings = OidcSettings()
     secrets: SecretSettings = SecretSettings()
     pool: PoolSettings = PoolSettings()
     delivery: DeliverySettings = DeliverySettings()

@@ -22,7 +22,7 @@ _ATTEMPTS, _ATTEMPTS_SECONDS = 20, 300
 _INVALID_REFRESH = "The refresh token is not valid any more; sign in again."
 
 
-class _Attempts:
+class Attempts:
     """Guesses at a password, counted before it costs the server anything."""
 
     def __init__(self, request: Request, email: str) -> None:
@@ -56,7 +56,7 @@ async def sign_in(request: Request, body: schema.SignIn) -> Response:
     wrong password and an unknown address are answered alike, in the same time.
     """
     resources = resources_of(request)
-    attempts = _Attempts(request, body.email)
+    attempts = Attempts(request, body.email)
     await attempts.count()
     async with resources.database.read(_NOBODY) as connection:
         account = await store.find_account(connection, body.email)
@@ -173,7 +173,7 @@ async def change_password(
     async with resources.database.read(caller.identity) as connection:
         user = await store.get_user(connection, caller.user_id)
         account = None if user is None else await store.find_account(connection, user.email)
-    attempts = _Attempts(request, "" if user is None else user.email)
+    attempts = Attempts(request, "" if user is None else user.email)
     await attempts.count()
     if account is None or not await verify_password(account.password_hash, body.current_password):
         raise InvalidInput("The current password is wrong.", field="current_password")

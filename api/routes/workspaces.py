@@ -17,7 +17,7 @@ from convex.db import Connection, Role
 from convex.db.pages import Page
 from convex.errors import InvalidInput, NotFound
 from convex.workspaces import audit as trail
-from convex.workspaces import service, store
+from convex.workspaces import keys, service, store
 from convex.workspaces.model import Workspace
 
 router = new_router("workspace")
@@ -161,7 +161,7 @@ async def remove_member(
 @router.get("/api-keys", response_model=PageOf[schema.ApiKeyShape], summary="The API keys")
 async def list_keys(request: Request, pages: Pages, caller: Owner, connection: Reading) -> Response:
     """All keys of the workspace, revoked ones too, newest first."""
-    page = await store.list_keys(connection, caller.workspace_id, pages.limit, pages.cursor)
+    page = await keys.list_keys(connection, caller.workspace_id, pages.limit, pages.cursor)
     return reply_page(request, page, schema.key_json)
 
 
@@ -195,7 +195,7 @@ async def create_key(
 @router.get("/api-keys/{key_id:uuid}", response_model=schema.ApiKeyShape, summary="One API key")
 async def get_key(request: Request, key_id: UUID, caller: Owner, connection: Reading) -> Response:
     """A key, without its secret."""
-    key = await store.get_key(connection, caller.workspace_id, key_id)
+    key = await keys.get_key(connection, caller.workspace_id, key_id)
     if key is None:
         raise NotFound("There is no API key with that id.")
     return reply(request, schema.key_json(key))
@@ -207,7 +207,7 @@ async def revoke_key(
 ) -> Response:
     """End a key. It stays listed as revoked."""
     resources = resources_of(request)
-    key = await store.revoke_key(connection, caller.workspace_id, key_id, resources.now())
+    key = await keys.revoke_key(connection, caller.workspace_id, key_id, resources.now())
     if key is None:
         raise NotFound("There is no API key with that id.")
     after_commit(request, resources.authenticator.forget)

@@ -17,7 +17,7 @@ from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from convex.db import Connection, Role
 from convex.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
-from convex.workspaces import store
+from convex.workspaces import keys, store
 from convex.workspaces.model import (
     MEMBER_ROLES,
     Account,
@@ -200,7 +200,7 @@ async def create_api_key(
     if not known or set(known) != set(scopes):
         raise InvalidInput("Scopes are read, ingest and write; give at least one.", field="scopes")
     plain = new_api_key()
-    key = await store.add_key(
+    key = await keys.add_key(
         connection,
         workspace_id,
         name=check_name(name),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convex.db import SYSTEM, Database
-from convex.workspaces import store
+from convex.workspaces import keys, store
 from convex.workspaces.passwords import verify_password
 from tests.convex.cli.conftest import Convex
 
@@ -74,7 +74,7 @@ async def test_a_key_is_shown_once_and_works(convex: Convex, fresh_worker: Datab
     made = convex("key", "create", "collector", "--scope", "ingest", "--json").json
     assert made["key"].startswith("cvx_")
     async with fresh_worker.read(SYSTEM) as connection:
-        holder = await store.find_key(connection, digest(made["key"]), datetime.now(UTC))
+        holder = await keys.find_key(connection, digest(made["key"]), datetime.now(UTC))
     assert holder is not None
     assert holder.scopes == {"ingest"}
 
