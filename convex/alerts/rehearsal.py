@@ -56,16 +56,19 @@ async def load_backtest(
     since: datetime,
     until: datetime,
     rule_id: UUID | None = None,
+    marked: UUID | None = None,
 ) -> list[Trial]:
     """What `run_backtest` takes: of the draft and, with `rule_id`, of that saved rule.
 
-    Raises `InvalidInput` for a rule that cannot work, or a range that is too long.
+    `marked` is the rule whose triggers people have marked, if it is another than that. Raises
+    `InvalidInput` for a rule that cannot work, or a range that is too long.
     """
     check_rule(draft)
     rules = [await _as_rule(connection, workspace_id, draft)]
     if rule_id is not None:
         rules.append(await rule_store.get_rule(connection, workspace_id, rule_id))
-    return [await _load_trial(connection, one, rules[-1], since, until) for one in rules]
+    whose = marked or rules[-1].id
+    return [await _load_trial(connection, one, whose, since, until) for one in rules]
 
 
 def run_backtest(trials: list[Trial]) -> Rehearsal:
@@ -84,7 +87,7 @@ async def load_tuning(
 ) -> Trial:
     """What `run_tuning` takes."""
     rule = await rule_store.get_rule(connection, workspace_id, rule_id)
-    return await _load_trial(connection, rule, rule, since, until)
+    return await _load_trial(connection, rule, rule.id, since, until)
 
 
 def run_tuning(trial: Trial) -> tuning.Tuning:
@@ -124,7 +127,7 @@ async def tune_rule(
 
 
 async def _load_trial(
-    connection: Connection, rule: Rule, marked: Rule, since: datetime, until: datetime
+    connection: Connection, rule: Rule, marked: UUID, since: datetime, until: datetime
 ) -> Trial:
     """`marked` is the rule whose triggers people have marked."""
     return Trial(
@@ -133,7 +136,7 @@ async def _load_trial(
         to_microseconds(since),
         to_microseconds(until),
         await rule_store.zone_of(connection, rule.workspace_id),
-        await _labelled(connection, marked, since, until),
+        await _labelled(connection, rule, marked, since, until),
     )
 
 
@@ -183,10 +186,10 @@ async def _load(
 
 
 async def _labelled(
-    connection: Connection, rule: Rule, since: datetime, until: datetime
+    connection: Connection, rule: Rule, marked: UUID, since: datetime, until: datetime
 ) -> list[Labelled]:
-    """The marked triggers of the rule; one that a person acknowledged counts as actionable."""
-    rows = await rule_store.marked_triggers(connection, rule.workspace_id, rule.id, since, until)
+    """The triggers that people marked; one that a person acknowledged counts as actionable."""
+    rows = await rule_store.marked_triggers(connection, rule.workspace_id, marked, since, until)
     return [
         Labelled(
             None if rule.group_by else row["series_id"],
@@ -196,6 +199,27 @@ async def _labelled(
         )
         for row in rows
     ]
+
+
+def rehearsal_json(found: Rehearsal) -> dict[str, Any]:
+    """Both backtests, and what the draft would change."""
+    tested, saved = found.tested, found.saved
+    difference = None
+    if saved is not None:
+        marks = {
+            mark: tested.overlap[mark].found - saved.overlap[mark].found for mark in tested.overlap
+        }
+        difference = {
+            "triggers_per_week": round(tested.per_week - saved.per_week, 3),
+            "flaps": tested.flaps - saved.flaps,
+            "actionable_found": marks["actionable"],
+            "false_positive_found": marks["false_positive"],
+        }
+    return {
+        "tested": backtest_json(tested),
+        "saved": None if saved is None else backtest_json(saved),
+        "difference": difference,
+    }
 
 
 def backtest_json(tested: Backtest) -> dict[str, Any]:

@@ -66,6 +66,8 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("delete", "/alert-rules/{rule_id}"): OWNERS,
     ("post", "/alert-rules/{rule_id}/undelete"): OWNERS,
     ("post", "/alert-rules/bulk"): EDITORS,
+    ("post", "/alert-rules/backtest"): EDITORS,
+    ("post", "/alert-rules/{rule_id}/tuning"): EDITORS,
     ("get", "/alert-triggers"): READERS,
     ("post", "/alert-triggers/bulk"): EDITORS,
     ("get", "/alert-triggers/{trigger_id}"): READERS,
