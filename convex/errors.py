@@ -57,6 +57,12 @@ class Conflict(ConvexError):
     status = 409
 
 
+class KeptAsCode(Conflict):
+    """A rule that a file speaks for: it is changed there and applied, nowhere else."""
+
+    code = "kept_as_code"
+
+
 class PreconditionFailed(ConvexError):
     """The thing changed since the caller last read it (If-Match)."""
 

@@ -19,7 +19,13 @@ from convex.alerts.model import Kind, Provenance, Reason, Resolution, Rule, Rule
 from convex.alerts.present import trigger_json
 from convex.alerts.validate import check_rule
 from convex.db import Connection, Identity, Role
-from convex.errors import Conflict, InvalidInput, NotPermitted, PreconditionFailed
+from convex.errors import (
+    Conflict,
+    InvalidInput,
+    KeptAsCode,
+    NotPermitted,
+    PreconditionFailed,
+)
 from convex.metrics import store as metric_store
 from convex.metrics.model import to_microseconds
 
@@ -71,7 +77,7 @@ async def update_rule(
     rule = await rule_store.get_rule(connection, workspace_id, rule_id, lock=True)
     _check_version(rule, expected_version)
     if rule.provenance is Provenance.CODE and not by_code:
-        raise Conflict("This rule is kept as code; change its file and apply it.")
+        raise KeptAsCode("This rule is kept as code; change its file and apply it.")
     before = draft_of(rule)
     draft = replace(before, **changes)
     if draft == before:
@@ -100,7 +106,7 @@ async def delete_rule(
     rule = await rule_store.get_rule(connection, workspace_id, rule_id, lock=True)
     _check_version(rule, expected_version)
     if rule.provenance is Provenance.CODE and not by_code:
-        raise Conflict("This rule is kept as code; take it out of its file and apply it.")
+        raise KeptAsCode("This rule is kept as code; take it out of its file and apply it.")
     ended, cursor = await _end_triggers(connection, rule, None, now)
     await rule_store.replace_rule(connection, workspace_id, rule_id, draft_of(rule), deleted_at=now)
     gone = await rule_store.get_rule(connection, workspace_id, rule_id, deleted=True)
@@ -125,7 +131,7 @@ async def undelete_rule(
     if rule.deleted_at is None:
         raise Conflict("The rule is not deleted.")
     if rule.provenance is Provenance.CODE and not by_code:
-        raise Conflict("This rule is kept as code; put it back into its file and apply it.")
+        raise KeptAsCode("This rule is kept as code; put it back into its file and apply it.")
     await rule_store.replace_rule(connection, workspace_id, rule_id, draft_of(rule))
     return RuleSaved(await rule_store.get_rule(connection, workspace_id, rule_id))
 

@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convex.cli.say import Json, say, say_error
+
+if TYPE_CHECKING:
+    from convex.cli.rules_target import Target
+
 app = typer.Typer(help="Alert rules as files.", no_args_is_help=True)
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="YAML files, or folders of them.", exists=True, metavar="FILE…"),
+]
+Workspace = Annotated[
+    str | None,
+    typer.Option(help="Slug of the workspace; not needed while there is only one."),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CONVEX_API_URL",
+        show_envvar=True,
+        help="Address of a Convex elsewhere; without it, this machine's database.",
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key", envvar="CONVEX_API_KEY", show_envvar=True, help="API key for that address."
+    ),
+]
+Delete = Annotated[
+    bool,
+    typer.Option(
+        "--delete", help="Remove rules that are kept as code and that none of the files has."
+    ),
+]
 
 
 @app.callback()
@@ -14,12 +51,132 @@ def _rules() -> None:
     """Alert rules as files."""
 
 
+@app.command("plan")
+def plan(
+    files: Files,
+    delete: Delete = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 when anything would change.")
+    ] = False,
+    workspace: Workspace = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: Json = False,
+) -> int:
+    """Show what applying the files would change; nothing is written.
+
+    Example: convex rules plan rules/
+    """
+    from convex.alerts.code.plan import describe
+
+    made = asyncio.run(_target(workspace, url, api_key).plan(read_texts(files), delete))
+    if made["problems"]:
+        return _refuse(made, as_json=as_json)
+    say(describe(made), made, as_json=as_json)
+    changes = sum(made["counts"][name] for name in ("create", "update", "delete"))
+    return 1 if check and changes else 0
+
+
+@app.command("apply")
+def apply(
+    files: Files,
+    delete: Delete = False,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FINGERPRINT", help="Only what a plan with this fingerprint has shown."
+        ),
+    ] = None,
+    workspace: Workspace = None,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: Json = False,
+) -> int:
+    """Make the rules what the files say, all or none; applied again, nothing is written.
+
+    Example: convex rules apply rules/ --delete
+    """
+    from convex.alerts.code.plan import describe
+
+    target = _target(workspace, url, api_key)
+    made = asyncio.run(target.apply(read_texts(files), delete, expect))
+    if made["problems"]:
+        return _refuse(made, as_json=as_json)
+    said = describe(made).replace(" to create", " created").replace(" to change", " changed")
+    say(said.replace(" to delete", " deleted"), made, as_json=as_json)
+    return 0
+
+
+@app.command("export")
+def export(
+    framework: Annotated[str | None, typer.Option(help="Only of this framework, by slug.")] = None,
+    provenance: Annotated[
+        str | None, typer.Option(help="Only rules kept as `code`, or only those made by `api`.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; standard output without it.")
+    ] = None,
+    workspace: Workspace = None,
+    url: Url = None,
+    api_key: Key = None,
+) -> int:
+    """Write the rules as a file that plan and apply read.
+
+    Example: convex rules export --out rules.yaml
+    """
+    text = asyncio.run(_target(workspace, url, api_key).export(framework, provenance))
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text)
+    return 0
+
+
 @app.command("schema")
-def schema() -> None:
+def schema() -> int:
     """Print the JSON schema of rule files, for editors and checks.
 
     Example: convex rules schema > rules.schema.json
     """
     from convex.alerts.code.schema import file_schema
 
-    print(json.dumps(file_schema(), indent=2))
+    print(json.dumps(file_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def read_texts(paths: list[Path]) -> list[tuple[str, str]]:
+    """Files by the names given, folders by the YAML files in them. Raises `InvalidInput`."""
+    from convex.errors import InvalidInput
+
+    files: dict[str, str] = {}
+    for path in paths:
+        found = [path]
+        if path.is_dir():
+            found = sorted(one for one in path.rglob("*") if one.suffix in (".yaml", ".yml"))
+        for one in found:
+            try:
+                files[str(one)] = one.read_text()
+            except UnicodeDecodeError:
+                raise InvalidInput(f"{one} is not text in UTF-8.") from None
+    if not files:
+        raise InvalidInput(f"There is no .yaml or .yml file in {paths[0]}.")
+    return list(files.items())
+
+
+def _target(workspace: str | None, url: str | None, key: str | None) -> Target:
+    from convex.cli.rules_target import target_of
+
+    return target_of(workspace, url, key)
+
+
+def _refuse(made: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(made), flush=True)
+    for one in made["problems"]:
+        place = f"{one['file']}:{one['line']}:"
+        say_error(
+            f"{place} {one['path']}: {one['message']}"
+            if one["path"]
+            else f"{place} {one['message']}"
+        )
+    return 1

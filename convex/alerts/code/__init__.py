@@ -2,7 +2,7 @@
 
 Owns the YAML form of a rule and its JSON schema, the comparison of files with what is stored, the
 SLO template, the import of Prometheus' rule files, and the unit tests of rules. Owns neither what
-makes sense in a rule (`convex.alerts.validate`) nor how one is saved (`convex.alerts.rule_service`).
+makes sense in a rule (`convex.alerts.validate`) nor how one is saved (`rule_service`).
 
 | step | input | output | side effects |
 |---|---|---|---|

@@ -53,9 +53,7 @@ Duration = Annotated[
         }
     ),
 ]
-Words = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=20)
-]
+Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=20)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -71,6 +69,7 @@ _ENUMS = {
     "severity": Severity,
 }
 _LISTS = ("group_by", "channels", "tags")
+_ALWAYS = ("type", "condition", "severity")
 
 
 class Part(BaseModel):
@@ -158,34 +157,43 @@ def changes_of(entry: RuleEntry) -> dict[str, Any]:
     return said
 
 
-def entry_of(draft: RuleDraft, framework: str, metric: str) -> dict[str, Any]:
-    """The draft as a file says it: only what differs from the defaults, always in one order."""
-    values: dict[str, Any] = {"name": draft.name, "framework": framework, "metric": metric}
+def said_by(draft: RuleDraft, framework: str, metric: str) -> dict[str, Any]:
+    """Everything that a draft says, in the words and the order of a file, and its provenance."""
+    said: dict[str, Any] = {"name": draft.name, "framework": framework, "metric": metric}
     for name, about in RuleEntry.model_fields.items():
         key = about.alias or name
-        if key in values:
-            continue
-        if key in _DURATIONS:
-            value: Any = format_duration(getattr(draft, f"{key}_seconds"))
-        elif key == "label_matchers":
-            value = [
-                {"label": one.label, "operator": one.operator.value, "value": one.value}
-                for one in draft.label_matchers
-            ]
-        else:
-            value = getattr(draft, key)
-            if key in _ENUMS:
-                value = None if value is None else value.value
-            elif key in _LISTS:
-                value = list(value)
-            elif key == "templates":
-                value = dict(value)
-        if key in ("type", "condition", "severity") or not _is_default(key, value, about.default):
-            values[key] = value
-    return values
+        if key not in said:
+            said[key] = _write(draft, key)
+    return said | {"provenance": draft.provenance.value}
 
 
-def _is_default(key: str, value: Any, default: Any) -> bool:
+def entry_of(draft: RuleDraft, framework: str, metric: str) -> dict[str, Any]:
+    """The draft as a file says it: what differs from the defaults, and what one wants to see."""
+    defaults = {
+        about.alias or name: about.default
+        for name, about in RuleEntry.model_fields.items()
+        if not about.is_required()
+    }
+    for name in _DURATIONS:
+        defaults[name] = format_duration(parse_duration(defaults[name], name))
+    return {
+        key: value
+        for key, value in said_by(draft, framework, metric).items()
+        if key != "provenance" and (key in _ALWAYS or key not in defaults or value != defaults[key])
+    }
+
+
+def _write(draft: RuleDraft, key: str) -> Any:
     if key in _DURATIONS:
-        return parse_duration(value, key) == parse_duration(default, key)
-    return bool(value == default)
+        return format_duration(getattr(draft, f"{key}_seconds"))
+    value = getattr(draft, key)
+    if key == "label_matchers":
+        return [
+            {"label": one.label, "operator": one.operator.value, "value": one.value}
+            for one in value
+        ]
+    if key in _ENUMS:
+        return None if value is None else value.value
+    if key in _LISTS:
+        return list(value)
+    return dict(value) if key == "templates" else value

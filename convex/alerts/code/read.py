@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -165,8 +164,3 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1, 0.6)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"There is no {name!r} here.{hint}"
-
-
-def as_texts(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Entries in the order of their names, as `write_rules` takes them."""
-    return sorted((dict(one) for one in entries), key=lambda one: str(one["name"]))

@@ -48,11 +48,11 @@ class SloEntry(Part):
     objective: Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False)]
     """Percentage of events that are to be good, such as 99.9."""
     description: Annotated[str, Field(max_length=9_000)] = ""
-    label_matchers: Annotated[list[MatcherEntry], Field(max_length=20)] = []
-    group_by: Words = []
-    channels: Words = []
+    label_matchers: Annotated[list[MatcherEntry], Field(max_length=20, default_factory=list)]
+    group_by: Words = Field(default_factory=list)
+    channels: Words = Field(default_factory=list)
     runbook_url: Annotated[str, Field(max_length=2000)] = ""
-    tags: Words = []
+    tags: Words = Field(default_factory=list)
     enabled: bool = True
 
 

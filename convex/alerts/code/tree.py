@@ -74,10 +74,15 @@ def read_trees(file: str, text: str) -> tuple[list[Tree], list[Problem]]:
     if len(text) > LONGEST:
         return [], [Problem(file, 1, "", f"The file has more than {LONGEST:,} characters.")]
     trees: list[Tree] = []
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:
+        return [], [Problem(file, 1, "", f"This is not YAML: {str(error).splitlines()[0]}.")]
     try:
         while loader.check_node():
             node = loader.get_node()
+            if node is None:
+                continue
             reader = _Reader(loader, Tree(file))
             reader.tree.value = reader.read(node, ())
             if reader.problems:
@@ -117,7 +122,11 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*path, n)) for n, child in enumerate(node.value)]
-        return self._loader.construct_object(node, deep=True)
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except (ValueError, OverflowError) as error:  # such as 2026-99-99, which looks like a date
+            self._complain(path, line, f"This cannot be read: {error}; put it into quotes.")
+            return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         written: set[str] = set()
