@@ -140,6 +140,7 @@ _TAGS = {
     "points": "Measured values in; what was rejected, and why.",
     "rules": "When to alert.",
     "triggers": "What has fired, and what was done about it.",
+    "alertmanager": "For programs that speak to an Alertmanager: Prometheus, amtool.",
     "silences": "What is muted for a while.",
     "channels": "Where notifications go.",
     "notifications": "Preferences, the inbox, and the ledger of who was told what, and why.",
