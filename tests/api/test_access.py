@@ -39,6 +39,7 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("get", "/members/{user_id}"): READERS,
     ("patch", "/members/{user_id}"): OWNERS,
     ("delete", "/members/{user_id}"): OWNERS,
+    ("post", "/members/{user_id}/invitation"): OWNERS,
     ("get", "/api-keys"): OWNERS,
     ("post", "/api-keys"): OWNERS,
     ("get", "/api-keys/{key_id}"): OWNERS,
