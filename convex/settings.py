@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -94,6 +94,35 @@ class LiveSettings(Area):
     )
 
 
+class InsightSettings(Area):
+    """Insights by Claude; they are on when ANTHROPIC_API_KEY is set."""
+
+    model: str = Field(
+        "claude-sonnet-5-5", description="Model for frameworks, digests, strategies."
+    )
+    fast_model: str = Field(
+        "claude-haiku-5-5", description="Model for what is asked often: alerts, questions."
+    )
+    effort: Literal["low", "medium", "high"] = Field("medium", description="low, medium or high.")
+    max_tokens: PositiveInt = Field(8000, description="Most output of one call, thinking included.")
+    max_input_tokens: PositiveInt = Field(30_000, description="Longer prompts are not sent.")
+    daily_budget_usd: float = Field(
+        2.0, ge=0, description="Most that one workspace may cost a UTC day; 0: no calls."
+    )
+    timeout: Duration = Field(timedelta(seconds=120), description="Longest call, retries included.")
+    attempts: PositiveInt = Field(4, description="Attempts of a call that is turned away.")
+    batch: bool = Field(True, description="Write the nightly insights by the batch API.")
+    batch_wait: Duration = Field(
+        timedelta(minutes=30), description="How long a nightly run waits for its batch."
+    )
+    base_url: str = Field("", description="Another server that speaks the API; empty: Anthropic's.")
+    prices: dict[str, tuple[float, float, float, float]] = Field(
+        {},
+        description="USD per million tokens (input, output, cache write, cache read) by model,"
+        " beside the table that is built in.",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its default."""
 
@@ -117,11 +146,17 @@ class Settings(BaseSettings):
     pool: PoolSettings = PoolSettings()
     delivery: DeliverySettings = DeliverySettings()
     live: LiveSettings = LiveSettings()
+    insights: InsightSettings = InsightSettings()
 
     @property
     def base_url(self) -> str:
         """The address in links: `public_url`, or where the API listens; no trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.api_port}").rstrip("/")
+
+    @property
+    def anthropic_api_key(self) -> str:
+        """The key under which Claude is called; empty: insights are written by templates."""
+        return os.environ.get("ANTHROPIC_API_KEY", "").strip()
 
     @property
     def prefect_api_url(self) -> str:
