@@ -66,6 +66,8 @@ STATEMENTS: dict[str, str] = {
     " WHERE workspace_id = %(w)s",
     "framework_insights": "INSERT INTO convex.framework_insights (workspace_id, kind, source,"
     " content, evidence, evidence_hash) VALUES (%(w)s, 'digest', 'template', '{}', '{}', '\\x00')",
+    "insight_runs": "INSERT INTO convex.insight_runs (workspace_id, kind, model, evidence_hash,"
+    " reserved_usd, prices_of) VALUES (%(w)s, 'digest', 'm', '\\x00', 0, '2026-01-01')",
     "recommendations": "INSERT INTO convex.recommendations (workspace_id, origin, title, action,"
     " actionability, evidence, fingerprint) VALUES (%(w)s, 'noise', 't', '{}', 1, '{}', 'x')",
     "alert_patterns": "INSERT INTO convex.alert_patterns (workspace_id, type, fingerprint, title,"
