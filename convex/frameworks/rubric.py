@@ -69,7 +69,8 @@ _GUARANTEE = re.compile(
     re.IGNORECASE,
 )
 _FALLBACK = re.compile(
-    r"\b(?:risks?|fall-?back|roll-?back|contingenc\w+|mitigat\w+|plan b|worst case|if .{1,60}\bfails?)\b",
+    r"\b(?:risks?|fall-?back|roll-?back|contingenc\w+|mitigat\w+|plan b|worst case"
+    r"|if .{1,60}\bfails?)\b",
     re.IGNORECASE,
 )
 
@@ -115,12 +116,8 @@ class Judgement:
             ),
             reverse=True,
         )
-        named = [
-            f"{name}: {check} ({lost:.0f} points)" for lost, name, check in missing if lost > 5
-        ]
-        return (
-            f"Most is missing in {'; '.join(named[:3])}." if named else "Nothing much is missing."
-        )
+        named = [f"{side}: {check} ({lost:.0f} points)" for lost, side, check in missing[:3]]
+        return f"Most is missing in {'; '.join(named)}."
 
 
 def judge(document: str, known: Known | None = None) -> Judgement:
@@ -199,7 +196,7 @@ def _short_opening(document: str) -> CheckResult:
 
 def _answered(sentences: Sequence[str]) -> list[str]:
     """Objections in or after which an answer is given."""
-    pairs = zip(sentences, [*sentences[1:], ""], strict=True)
+    pairs = zip(sentences, [*sentences, ""][1:], strict=True)
     return [s for s, after in pairs if _OBJECTION.search(s) and _ANSWER.search(f"{s} {after}")]
 
 

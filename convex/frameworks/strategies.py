@@ -122,7 +122,7 @@ async def score_by_rubric(
     version: int | None,
     now: datetime,
 ) -> StrategyScore:
-    """The rubric's judgement of a version (the newest by default), with what it found as evidence."""
+    """The rubric's judgement of a version (the newest by default), with its evidence."""
     assert identity.workspace_id is not None
     chosen = await get_version(connection, framework_id, version)
     known = await store.known_metrics(connection, framework_id, now - _RECENT)

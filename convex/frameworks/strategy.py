@@ -1,4 +1,4 @@
-"""Values of strategies: numbered versions of a framework's document, and what they were judged at."""
+"""Values of strategies: numbered versions of a framework's document, and their scores."""
 
 from __future__ import annotations
 
