@@ -1,7 +1,7 @@
 import { createBrowserRouter, type RouteObject } from "react-router";
 import { SignedIn } from "@/app/shell";
 import { Broken, Unknown } from "@/pages/broken";
-import { SignInPage } from "@/pages/sign-in";
+import { ChoosePasswordPage, ForgotPasswordPage, SignInPage } from "@/pages/sign-in";
 
 type Module = { default: React.ComponentType };
 
@@ -12,6 +12,8 @@ function page(path: string, load: () => Promise<Module>): RouteObject {
 
 export const router = createBrowserRouter([
   { path: "/sign-in", Component: SignInPage },
+  { path: "/forgot-password", Component: ForgotPasswordPage },
+  { path: "/choose-password", Component: ChoosePasswordPage },
   {
     Component: SignedIn,
     ErrorBoundary: Broken,
@@ -26,6 +28,7 @@ export const router = createBrowserRouter([
       page("/rules/new", () => import("@/pages/rule")),
       page("/rules/:id", () => import("@/pages/rule")),
       page("/inbox", () => import("@/pages/inbox")),
+      page("/workspace", () => import("@/pages/workspace")),
       { path: "*", Component: Unknown },
     ],
   },

@@ -49,6 +49,193 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/prometheus/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prometheus remote write
+         * @description Version 1.0: a snappy block around a protobuf WriteRequest. Any `remote_write` of Prometheus
+         *     can send here, with an API key as `authorization` credentials or as the password of
+         *     `basic_auth`. The labels are mapped to framework and metric as the workspace says (see
+         *     /ingestion); stale markers end series.
+         *
+         *     Samples that cannot be taken are kept under /rejected-points; the rest of the request is stored
+         *     all the same, and the answer is 422 with the first reason, so that the sender's log tells of it
+         *     and nothing is sent again. What may be sent again is answered by 5xx or 429.
+         */
+        post: operations["remote_write_api_v1_prometheus_write_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/otlp/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * OpenTelemetry metrics
+         * @description An ExportMetricsServiceRequest as protobuf or JSON, as every OpenTelemetry SDK and collector
+         *     sends it (`OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`). `service.name` is the framework unless the
+         *     workspace's mapping says otherwise (see /ingestion). Data points that cannot be taken are kept
+         *     under /rejected-points and counted in the answer; the others are stored.
+         */
+        post: operations["take_otlp_api_v1_otlp_v1_metrics_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alertmanager/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A notification of an Alertmanager
+         * @description The JSON of Alertmanager's `webhook_configs` (version 4), with an API key as `authorization`
+         *     or as the password of `basic_auth` of its `http_config`. Each alert is a trigger of its own;
+         *     `resolved` ends it. The framework is that which the label `framework` or `job` names, if there
+         *     is one.
+         */
+        post: operations["take_webhook_api_v1_alertmanager_webhook_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open triggers as alerts
+         * @description Every open trigger of the workspace, whoever raised it; its rule is the label alertname. The
+         *     newest 2,000.
+         */
+        get: operations["list_alerts_api_v2_alerts_get"];
+        put?: never;
+        /**
+         * Alerts of a Prometheus
+         * @description As Alertmanager takes them: repeated while they fire, `endsAt` in the past resolves. An alert
+         *     that is not repeated until its `endsAt` (five minutes without one) resolves as stale.
+         */
+        post: operations["take_alerts_api_v2_alerts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What answers here
+         * @description Convex, in Alertmanager's form.
+         */
+        get: operations["get_status_api_v2_status_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/receivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Receivers
+         * @description One: who is told is decided by each member's preferences.
+         */
+        get: operations["list_receivers_api_v2_receivers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silences
+         * @description Those that end last come first. `filter` keeps those that have each of these matchers.
+         */
+        get: operations["list_silences_api_v2_silences_get"];
+        put?: never;
+        /**
+         * Mute for a while
+         * @description With an `id`, the silence of that id ends and this takes its place, as Alertmanager does.
+         */
+        post: operations["post_silence_api_v2_silences_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/silence/{silence_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One silence
+         * @description Over or not.
+         */
+        get: operations["get_silence_api_v2_silence__silence_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * End a silence
+         * @description It ends now; it is not forgotten.
+         */
+        delete: operations["end_silence_api_v2_silence__silence_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/sign-in": {
         parameters: {
             query?: never;
@@ -153,6 +340,151 @@ export interface paths {
          * @description A new password, for who knows the current one. Every other session here ends.
          */
         post: operations["change_password_api_v1_me_password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How one can sign in
+         * @description Passwords always; `oidc` names the provider if there is one; `email` tells whether a new
+         *     password can be asked for.
+         */
+        get: operations["list_methods_api_v1_auth_methods_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign in at the OpenID provider
+         * @description For a browser: leads to the provider, which leads back. 409 without a provider.
+         */
+        get: operations["begin_oidc_api_v1_auth_oidc_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Back from the OpenID provider
+         * @description For a browser: checks what the provider says, and leads to the page, which then asks for the
+         *     session. When something does not hold it leads to the page with the code of the problem.
+         */
+        get: operations["end_oidc_api_v1_auth_oidc_callback_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tokens after OIDC
+         * @description The session of who has just come back from the provider in this browser, once.
+         */
+        post: operations["oidc_session_api_v1_auth_oidc_session_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{user_id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A link to choose the first password
+         * @description For a member without a password. The link is mailed where e-mail is set up; it is shown only
+         *     for people who belong to no other workspace, so that nobody gets hold of theirs.
+         */
+        post: operations["invite_member_api_v1_members__user_id__invitation_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/forgot-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail me a link
+         * @description A link to choose a new password, to the account's own address. Unknown addresses are
+         *     answered alike. 409 where e-mail is not set up.
+         */
+        post: operations["forgot_password_api_v1_auth_forgot_password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/choose-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use the link
+         * @description Set the password that the link is for, and sign in. The link is void then, and every other
+         *     session of the account in that workspace ends.
+         */
+        post: operations["choose_password_api_v1_auth_choose_password_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -330,9 +662,10 @@ export interface paths {
         put?: never;
         /**
          * Several at once
-         * @description The same for up to 500 triggers, in one transaction; what cannot be changed is listed.
+         * @description One transaction; each trigger gets a transition of its own, and what cannot be changed is
+         *     listed with the reason.
          */
-        post: operations["bulk_api_v1_alert_triggers_bulk_post"];
+        post: operations["act_on_many_api_v1_alert_triggers_bulk_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -357,6 +690,27 @@ export interface paths {
          * @description It watches from the next point on. What cannot work is refused, naming the field.
          */
         post: operations["create_rule_api_v1_alert_rules_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Several at once
+         * @description One transaction; what cannot be changed is listed with the reason. Deleting, and bringing
+         *     back, is for owners.
+         */
+        post: operations["act_on_many_api_v1_alert_rules_bulk_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -390,6 +744,131 @@ export interface paths {
          *     changed here (409).
          */
         patch: operations["change_rule_api_v1_alert_rules__rule_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/alert-rules/{rule_id}/undelete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo a removal
+         * @description The rule as it was, watching from the next point on. Refused (409) if it is not removed, or
+         *     another one has its name by now. Owners only.
+         */
+        post: operations["undelete_rule_api_v1_alert_rules__rule_id__undelete_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What it would have done
+         * @description Replay a rule, saved or not, over stored points with the evaluator that runs live; with both
+         *     a rule and a `rule_id` the two are compared. Saves nothing.
+         */
+        post: operations["backtest_api_v1_alert_rules_backtest_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/{rule_id}/tuning": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Which settings would be better
+         * @description Try up to 240 settings of threshold, `for`, recovery and `keep_firing_for` on stored points.
+         *     Answers with those worth looking at, most triggers saved first. Changes nothing.
+         */
+        post: operations["tuning_api_v1_alert_rules__rule_id__tuning_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What rule files would change
+         * @description Nothing is written. Problems of the files are part of the answer, each with file and line.
+         */
+        post: operations["plan_rules_api_v1_alert_rules_plan_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply rule files
+         * @description All or nothing, in one transaction. From then on these rules are kept as code and read-only
+         *     (`kept_as_code`). Files that are applied already write nothing. The answer is the plan that was
+         *     carried out; problems are refused (422), each with file, line and path.
+         */
+        post: operations["apply_rules_api_v1_alert_rules_apply_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The rules as a file
+         * @description YAML that can be planned and applied: it says what the rules say.
+         */
+        get: operations["export_rules_api_v1_alert_rules_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/silences": {
@@ -516,6 +995,94 @@ export interface paths {
         patch: operations["change_api_v1_frameworks__framework__patch"];
         trace?: never;
     };
+    "/api/v1/frameworks/{framework}/strategy-versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Strategy versions
+         * @description The newest first, without their documents.
+         */
+        get: operations["list_versions_api_v1_frameworks__framework__strategy_versions_get"];
+        put?: never;
+        /**
+         * Add a strategy version
+         * @description It gets the next number and never changes; 409 when it says what the newest one says.
+         */
+        post: operations["add_version_api_v1_frameworks__framework__strategy_versions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frameworks/{framework}/strategy-versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version
+         * @description With its document.
+         */
+        get: operations["get_version_api_v1_frameworks__framework__strategy_versions__number__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frameworks/{framework}/strategy-versions/{number}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a version changed
+         * @description Line by line, from the older version to this one.
+         */
+        get: operations["diff_api_v1_frameworks__framework__strategy_versions__number__diff_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frameworks/{framework}/strategy-scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Strategy scores
+         * @description The history of judgements, the newest first.
+         */
+        get: operations["list_scores_api_v1_frameworks__framework__strategy_scores_get"];
+        put?: never;
+        /**
+         * Judge a version
+         * @description By the documented rubric, or by hand with six sub-scores and a reason. Kept as history.
+         */
+        post: operations["score_api_v1_frameworks__framework__strategy_scores_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/metrics": {
         parameters: {
             query?: never;
@@ -621,6 +1188,30 @@ export interface paths {
          */
         get: operations["read_points_api_v1_series__series_id__points_get"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ingestion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How points come in
+         * @description Limits, how the labels of Prometheus and OpenTelemetry are read, and what is kept.
+         */
+        get: operations["get_ingestion_api_v1_ingestion_get"];
+        /**
+         * Change how
+         * @description Replaces it. Owners only. It counts within a few seconds for what comes in then.
+         */
+        put: operations["put_ingestion_api_v1_ingestion_put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1420,19 +2011,138 @@ export interface components {
             breaks: components["schemas"]["AuditBreak"][];
         };
         /**
+         * BacktestBody
+         * @description What to replay: a rule as it might be, a saved one, or the first beside the second.
+         */
+        BacktestBody: {
+            /** Since */
+            since?: string | null;
+            /** Until */
+            until?: string | null;
+            /**
+             * Days
+             * @default 90
+             */
+            days?: number;
+            /** @description A rule that is not saved; it need not be. */
+            rule?: components["schemas"]["RuleNew"] | null;
+            /**
+             * Rule Id
+             * @description A saved rule: alone it is replayed, beside `rule` it is compared with.
+             */
+            rule_id?: string | null;
+        };
+        /**
+         * BacktestShape
+         * @description With the newest 200 episodes.
+         */
+        BacktestShape: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Series */
+            series: number;
+            /** Evaluations */
+            evaluations: number;
+            /** Triggers */
+            triggers: number;
+            /** Triggers Per Week */
+            triggers_per_week: number;
+            /** Triggers Per Week Interval */
+            triggers_per_week_interval: [
+                number,
+                number
+            ] | null;
+            /** Flaps */
+            flaps: number;
+            /** Sleep Hour Share */
+            sleep_hour_share: number | null;
+            /** Firing Share */
+            firing_share: number;
+            actionable: components["schemas"]["Marked"];
+            false_positive: components["schemas"]["Marked"];
+            /** Outcomes */
+            outcomes: {
+                [key: string]: number;
+            };
+            /** Episodes */
+            episodes: components["schemas"]["EpisodeShape"][];
+        };
+        /**
+         * BacktestSummary
+         * @description What the rule would have done. The interval (90 %) needs four weeks; `sleep_hour_share` is
+         *     the share that would have opened between 22:00 and 06:00 in the workspace's zone.
+         */
+        BacktestSummary: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Series */
+            series: number;
+            /** Evaluations */
+            evaluations: number;
+            /** Triggers */
+            triggers: number;
+            /** Triggers Per Week */
+            triggers_per_week: number;
+            /** Triggers Per Week Interval */
+            triggers_per_week_interval: [
+                number,
+                number
+            ] | null;
+            /** Flaps */
+            flaps: number;
+            /** Sleep Hour Share */
+            sleep_hour_share: number | null;
+            /** Firing Share */
+            firing_share: number;
+            actionable: components["schemas"]["Marked"];
+            false_positive: components["schemas"]["Marked"];
+            /** Outcomes */
+            outcomes: {
+                [key: string]: number;
+            };
+        };
+        /**
          * BulkBody
-         * @description The same change of several triggers.
+         * @description The same for several triggers: those named, or the newest 500 that a filter finds.
+         *
+         *     `versions` (by id) are those that were seen: a trigger that has changed since is left alone.
+         *     `note` is the comment of `comment`, `user_id` belongs to `assign`, `feedback` to `feedback`.
          */
         BulkBody: {
             /** Ids */
-            ids: string[];
+            ids?: string[] | null;
+            filter?: components["schemas"]["TriggerFilter"] | null;
+            /** Versions */
+            versions?: {
+                [key: string]: number;
+            };
             /**
              * Action
              * @enum {string}
              */
-            action: "acknowledge" | "resolve" | "reopen";
+            action: "acknowledge" | "resolve" | "reopen" | "comment" | "assign" | "feedback";
             /** Note */
             note?: string | null;
+            /** User Id */
+            user_id?: string | null;
+            /** Feedback */
+            feedback?: ("actionable" | "false_positive") | null;
         };
         /**
          * BulkFailure
@@ -1451,13 +2161,57 @@ export interface components {
         };
         /**
          * BulkResult
-         * @description Which were changed.
+         * @description Which were changed, which not; `more`: the filter finds others, ask again.
          */
         BulkResult: {
             /** Changed */
             changed: string[];
             /** Failed */
             failed: components["schemas"]["BulkFailure"][];
+            /** More */
+            more: boolean;
+        };
+        /**
+         * CandidateShape
+         * @description Settings, and what they would save and miss.
+         */
+        CandidateShape: {
+            /** Threshold Value */
+            threshold_value: number | null;
+            /** Change Percentage */
+            change_percentage: number | null;
+            /** Recovery Threshold */
+            recovery_threshold: number | null;
+            /** For */
+            for: string;
+            /** Keep Firing For */
+            keep_firing_for: string;
+            /** Saved Per Week */
+            saved_per_week: number;
+            /** Missed Actionable */
+            missed_actionable: number;
+            /** Kept False Positives */
+            kept_false_positives: number;
+            backtest: components["schemas"]["BacktestSummary"];
+        };
+        /**
+         * ChangeShape
+         * @description Lines of the older version, and what stands there in the newer; numbers count from 1.
+         */
+        ChangeShape: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "added" | "removed" | "replaced";
+            /** Old Start */
+            old_start: number;
+            /** New Start */
+            new_start: number;
+            /** Old */
+            old: string[];
+            /** New */
+            new: string[];
         };
         /**
          * ChannelChange
@@ -1680,6 +2434,19 @@ export interface components {
             detail: string;
         };
         /**
+         * ChosenPassword
+         * @description The part of the link behind #, and the password.
+         */
+        ChosenPassword: {
+            /** Token */
+            token: string;
+            /**
+             * Password
+             * Format: password
+             */
+            password: string;
+        };
+        /**
          * CommentBody
          * @description A comment.
          */
@@ -1710,6 +2477,20 @@ export interface components {
             status_code: number | null;
             /** Error */
             error: string | null;
+        };
+        /**
+         * Difference
+         * @description The rule as it might be, less the saved one.
+         */
+        Difference: {
+            /** Triggers Per Week */
+            triggers_per_week: number;
+            /** Flaps */
+            flaps: number;
+            /** Actionable Found */
+            actionable_found: number;
+            /** False Positive Found */
+            false_positive_found: number;
         };
         /**
          * Distribution
@@ -1769,6 +2550,31 @@ export interface components {
             }[];
         };
         /**
+         * EpisodeShape
+         * @description One trigger that there would have been.
+         */
+        EpisodeShape: {
+            /** Series Id */
+            series_id: number;
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Resolved At */
+            resolved_at: string | null;
+            /** Value */
+            value: number | null;
+            /** Repeat Count */
+            repeat_count: number;
+            /** Flapping */
+            flapping: boolean;
+        };
+        /**
          * EscalationStep
          * @description Whom to tell when nobody has acknowledged in time.
          */
@@ -1789,6 +2595,17 @@ export interface components {
             feedback: ("actionable" | "false_positive") | null;
             /** Note */
             note?: string | null;
+        };
+        /**
+         * Forgotten
+         * @description Whose password.
+         */
+        Forgotten: {
+            /**
+             * Email
+             * @example ada@example.com
+             */
+            email: string;
         };
         /**
          * FrameworkChange
@@ -2042,6 +2859,88 @@ export interface components {
             triggers: string[];
         };
         /**
+         * IngestionBody
+         * @description All of it; what is left out gets its default.
+         */
+        IngestionBody: {
+            /**
+             * Auto Create Metrics
+             * @description A point makes the metric that it names.
+             * @default true
+             */
+            auto_create_metrics?: boolean;
+            /**
+             * Auto Create Frameworks
+             * @description Prometheus and OpenTelemetry make the frameworks that they name.
+             * @default true
+             */
+            auto_create_frameworks?: boolean;
+            /**
+             * Series Limit
+             * @default 10000
+             */
+            series_limit?: number;
+            /**
+             * Framework Limit
+             * @default 200
+             */
+            framework_limit?: number;
+            /**
+             * Raw Days
+             * @description Points are kept this long; null: for ever.
+             */
+            raw_days?: number | null;
+            /**
+             * Hourly Days
+             * @description The same for hourly summaries.
+             */
+            hourly_days?: number | null;
+            /**
+             * Daily Days
+             * @description The same for daily summaries.
+             */
+            daily_days?: number | null;
+            /** Mappings */
+            mappings?: components["schemas"]["MappingBody"][];
+        };
+        /**
+         * IngestionShape
+         * @description Limits, mapping and retention of a workspace.
+         */
+        IngestionShape: {
+            /** Auto Create Metrics */
+            auto_create_metrics: boolean;
+            /** Auto Create Frameworks */
+            auto_create_frameworks: boolean;
+            /** Series Limit */
+            series_limit: number;
+            /** Framework Limit */
+            framework_limit: number;
+            /** Raw Days */
+            raw_days: number | null;
+            /** Hourly Days */
+            hourly_days: number | null;
+            /** Daily Days */
+            daily_days: number | null;
+            /** Mappings */
+            mappings: components["schemas"]["MappingBody"][];
+        };
+        /**
+         * InvitationShape
+         * @description A link, as far as it may be shown.
+         */
+        InvitationShape: {
+            /** Url */
+            url: string | null;
+            /** Mailed */
+            mailed: boolean;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
          * LedgerShape
          * @description Why somebody was, or was not, told; `explanation` is the whole answer in words.
          */
@@ -2103,6 +3002,53 @@ export interface components {
              * @example alive
              */
             status: string;
+        };
+        /**
+         * MappingBody
+         * @description What becomes of foreign series whose labels all match; the first that matches counts.
+         */
+        MappingBody: {
+            /**
+             * Match
+             * @description Label and pattern (RE2) of its whole value; a label that is missing is empty.
+             * @example {
+             *       "job": "node-.*"
+             *     }
+             */
+            match?: {
+                [key: string]: string;
+            };
+            /**
+             * Framework
+             * @description Slug, in which {label} stands for the label's value.
+             */
+            framework?: string | null;
+            /**
+             * Metric
+             * @description Name of the metric; {__name__} is the sender's.
+             */
+            metric?: string | null;
+            /**
+             * Without
+             * @description Labels left out.
+             */
+            without?: string[];
+            /**
+             * Drop
+             * @description Such series are not wanted.
+             * @default false
+             */
+            drop?: boolean;
+        };
+        /**
+         * Marked
+         * @description Of the triggers that people marked: how many there are, and how many would be found.
+         */
+        Marked: {
+            /** Total */
+            total: number;
+            /** Found */
+            found: number;
         };
         /**
          * MarkedRead
@@ -2235,6 +3181,24 @@ export interface components {
              * @enum {string}
              */
             role: "viewer" | "editor" | "owner";
+        };
+        /**
+         * Methods
+         * @description How one can sign in here.
+         */
+        Methods: {
+            /** Password */
+            password: boolean;
+            /**
+             * Oidc
+             * @description What the OpenID provider is called; null: there is none.
+             */
+            oidc: string | null;
+            /**
+             * Email
+             * @description Whether a link to a new password can be mailed.
+             */
+            email: boolean;
         };
         /**
          * MetricChange
@@ -2416,6 +3380,17 @@ export interface components {
             note?: string | null;
         };
         /**
+         * OidcSession
+         * @description `workspace` is needed by people with several, else it is the one joined first.
+         */
+        OidcSession: {
+            /**
+             * Workspace
+             * @example airports
+             */
+            workspace?: string | null;
+        };
+        /**
          * OpenTriggers
          * @description Triggers that are not resolved, by state and by severity.
          */
@@ -2545,6 +3520,26 @@ export interface components {
         PageOf_SilenceShape_: {
             /** Items */
             items: components["schemas"]["SilenceShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
+        /** PageOf[StrategyScoreShape] */
+        PageOf_StrategyScoreShape_: {
+            /** Items */
+            items: components["schemas"]["StrategyScoreShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
+        /** PageOf[StrategyVersionShape] */
+        PageOf_StrategyVersionShape_: {
+            /** Items */
+            items: components["schemas"]["StrategyVersionShape"][];
             /**
              * Next Cursor
              * @description `cursor` of the next page; null after the last.
@@ -2795,6 +3790,15 @@ export interface components {
             refresh_token: string;
         };
         /**
+         * RehearsalShape
+         * @description The backtest, and that of the saved rule where one was named beside it.
+         */
+        RehearsalShape: {
+            tested: components["schemas"]["BacktestShape"];
+            saved: components["schemas"]["BacktestShape"] | null;
+            difference: components["schemas"]["Difference"] | null;
+        };
+        /**
          * RejectedShape
          * @description A point that was kept, but not taken.
          */
@@ -2824,6 +3828,26 @@ export interface components {
          */
         Rejection: "not_a_number" | "infinite" | "in_the_future" | "too_old" | "unknown_framework" | "unknown_metric" | "too_many_series" | "invalid_labels" | "unreadable";
         /**
+         * RuleBulk
+         * @description The same for several rules: those named, or the first 500 by name that a filter finds.
+         *
+         *     `versions` (by id) are those that were seen: a rule that has changed since is left alone.
+         */
+        RuleBulk: {
+            /** Ids */
+            ids?: string[] | null;
+            filter?: components["schemas"]["RuleFilter"] | null;
+            /** Versions */
+            versions?: {
+                [key: string]: number;
+            };
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "enable" | "disable" | "delete" | "undelete";
+        };
+        /**
          * RuleChange
          * @description What is given is changed; null takes an optional value away.
          */
@@ -2845,11 +3869,13 @@ export interface components {
             /** Sensitivity */
             sensitivity?: ("low" | "medium" | "high") | null;
             /** Method */
-            method?: string | null;
+            method?: ("novelty" | "robust_z") | null;
             /** Aggregate */
             aggregate?: ("last" | "mean" | "min" | "max" | "sum" | "count" | "p50" | "p95") | null;
             /** Window */
             window?: (string | number) | null;
+            /** Confirm Window */
+            confirm_window?: (string | number) | null;
             /** For */
             for?: (string | number) | null;
             /** Keep Firing For */
@@ -2888,6 +3914,124 @@ export interface components {
             metric_id?: string | null;
         };
         /**
+         * RuleDifference
+         * @description A field that changes.
+         */
+        RuleDifference: {
+            /** Field */
+            field: string;
+            /** Before */
+            before: unknown;
+            /** After */
+            after: unknown;
+        };
+        /**
+         * RuleFileProblem
+         * @description What cannot be used in a file.
+         */
+        RuleFileProblem: {
+            /** File */
+            file: string;
+            /** Line */
+            line: number;
+            /** Path */
+            path: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * RuleFileText
+         * @description A YAML file of rules.
+         */
+        RuleFileText: {
+            /** Name */
+            name: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * RuleFiles
+         * @description The files, which together are one description; `name` is what problems call them.
+         * @example {
+         *       "files": [
+         *         {
+         *           "name": "rules.yaml",
+         *           "text": "rules:\n  - name: Too many cancellations\n    framework: ewr\n    metric: cancel_rate\n    threshold_value: 0.2\n    for: 2h\n"
+         *         }
+         *       ]
+         *     }
+         */
+        RuleFiles: {
+            /** Files */
+            files: components["schemas"]["RuleFileText"][];
+            /**
+             * Delete
+             * @description Remove rules that are kept as code and that no file has.
+             * @default false
+             */
+            delete?: boolean;
+        };
+        /**
+         * RuleFilesApply
+         * @description The files, and what a plan of them has shown.
+         * @example {
+         *       "files": [
+         *         {
+         *           "name": "rules.yaml",
+         *           "text": "rules:\n  - name: Too many cancellations\n    framework: ewr\n    metric: cancel_rate\n    threshold_value: 0.2\n    for: 2h\n"
+         *         }
+         *       ]
+         *     }
+         */
+        RuleFilesApply: {
+            /** Files */
+            files: components["schemas"]["RuleFileText"][];
+            /**
+             * Delete
+             * @description Remove rules that are kept as code and that no file has.
+             * @default false
+             */
+            delete?: boolean;
+            /**
+             * Fingerprint
+             * @description Of that plan; anything else is refused (412, `stale_plan`).
+             */
+            fingerprint?: string | null;
+        };
+        /**
+         * RuleFilter
+         * @description Which rules; what is left out does not filter. As in the listing.
+         */
+        RuleFilter: {
+            /** Framework */
+            framework?: string | null;
+            /** Metric */
+            metric?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /**
+             * Type
+             * @default []
+             */
+            type?: ("threshold" | "anomaly" | "performance" | "milestone")[];
+            /**
+             * Severity
+             * @default []
+             */
+            severity?: ("info" | "warning" | "critical")[];
+            /** Tag */
+            tag?: string | null;
+            /** Provenance */
+            provenance?: ("api" | "code") | null;
+            /** Search */
+            search?: string | null;
+            /**
+             * Deleted
+             * @default false
+             */
+            deleted?: boolean;
+        };
+        /**
          * RuleNew
          * @description A new rule; what is left out has its default.
          */
@@ -2909,11 +4053,13 @@ export interface components {
             /** Sensitivity */
             sensitivity?: ("low" | "medium" | "high") | null;
             /** Method */
-            method?: string | null;
+            method?: ("novelty" | "robust_z") | null;
             /** Aggregate */
             aggregate?: ("last" | "mean" | "min" | "max" | "sum" | "count" | "p50" | "p95") | null;
             /** Window */
             window?: (string | number) | null;
+            /** Confirm Window */
+            confirm_window?: (string | number) | null;
             /** For */
             for?: (string | number) | null;
             /** Keep Firing For */
@@ -2959,6 +4105,22 @@ export interface components {
              * Format: uuid
              */
             metric_id: string;
+        };
+        /**
+         * RulePlan
+         * @description What files change; with problems there are no steps.
+         */
+        RulePlan: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Fingerprint */
+            fingerprint: string;
+            /** Steps */
+            steps: components["schemas"]["RuleStep"][];
+            /** Problems */
+            problems: components["schemas"]["RuleFileProblem"][];
         };
         /**
          * RuleShape
@@ -3009,7 +4171,7 @@ export interface components {
             /** Sensitivity */
             sensitivity: string | null;
             /** Method */
-            method: string | null;
+            method: ("novelty" | "robust_z") | null;
             /**
              * Aggregate
              * @enum {string}
@@ -3017,6 +4179,8 @@ export interface components {
             aggregate: "last" | "mean" | "min" | "max" | "sum" | "count" | "p50" | "p95";
             /** Window */
             window: string;
+            /** Confirm Window */
+            confirm_window: string;
             /** For */
             for: string;
             /** Keep Firing For */
@@ -3067,6 +4231,31 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /** Deleted At */
+            deleted_at: string | null;
+        };
+        /**
+         * RuleStep
+         * @description What becomes of one rule.
+         */
+        RuleStep: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "create" | "update" | "delete" | "unchanged" | "orphaned";
+            /** Name */
+            name: string;
+            /** File */
+            file: string | null;
+            /** Line */
+            line: number | null;
+            /** Rule Id */
+            rule_id: string | null;
+            /** Version */
+            version: number | null;
+            /** Differences */
+            differences: components["schemas"]["RuleDifference"][];
         };
         /**
          * SeriesPoints
@@ -3261,6 +4450,186 @@ export interface components {
          * @enum {string}
          */
         State: "due" | "delivered" | "failed" | "withheld" | "carried";
+        /**
+         * StrategyDiff
+         * @description From one version to another.
+         */
+        StrategyDiff: {
+            /**
+             * Old
+             * @description 0: the empty document before version 1.
+             */
+            old: number;
+            /** New */
+            new: number;
+            /** Added */
+            added: number;
+            /** Removed */
+            removed: number;
+            /** Similarity */
+            similarity: number;
+            /** Changes */
+            changes: components["schemas"]["ChangeShape"][];
+            /**
+             * Unified
+             * @description The same as a unified diff.
+             */
+            unified: string;
+        };
+        /**
+         * StrategyScoreNew
+         * @description A judgement: by the rubric, or by hand with six sub-scores and a reason.
+         */
+        StrategyScoreNew: {
+            /**
+             * Scored By
+             * @default rubric
+             * @enum {string}
+             */
+            scored_by?: "hand" | "rubric";
+            /**
+             * Version
+             * @description None: the newest.
+             */
+            version?: number | null;
+            sub_scores?: components["schemas"]["SubScoresNew"] | null;
+            /**
+             * Rationale
+             * @default
+             */
+            rationale?: string;
+        };
+        /**
+         * StrategyScoreShape
+         * @description What a version was judged at; `evidence` lists the checks of the rubric.
+         */
+        StrategyScoreShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Framework Id
+             * Format: uuid
+             */
+            framework_id: string;
+            /** Version */
+            version: number;
+            /**
+             * Score
+             * @description The mean of the six.
+             */
+            score: number;
+            sub_scores: components["schemas"]["SubScoreShape"];
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "pass" | "needs_revision" | "fail";
+            /**
+             * Scored By
+             * @enum {string}
+             */
+            scored_by: "hand" | "rubric" | "claude";
+            /** Rationale */
+            rationale: string;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+            author: components["schemas"]["Person"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * StrategyVersionNew
+         * @description The next version of a framework's strategy.
+         */
+        StrategyVersionNew: {
+            /**
+             * Document
+             * @example # Goal
+             *
+             *     Raise the on-time rate to 85 % by June, because …
+             */
+            document: string;
+            /**
+             * Note
+             * @description What is new in it.
+             * @default
+             */
+            note?: string;
+        };
+        /**
+         * StrategyVersionShape
+         * @description One version; it never changes. `document` is left out of listings.
+         */
+        StrategyVersionShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Framework Id
+             * Format: uuid
+             */
+            framework_id: string;
+            /** Number */
+            number: number;
+            /** Note */
+            note: string;
+            author: components["schemas"]["Person"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Characters */
+            characters: number;
+            /** Document */
+            document?: string | null;
+        };
+        /**
+         * SubScoreShape
+         * @description The six sides, each 0 to 100.
+         */
+        SubScoreShape: {
+            /** Clarity */
+            clarity: number;
+            /** Specificity */
+            specificity: number;
+            /** Outcome Focus */
+            outcome_focus: number;
+            /** Proof */
+            proof: number;
+            /** Objection Handling */
+            objection_handling: number;
+            /** Risk Removal */
+            risk_removal: number;
+        };
+        /**
+         * SubScoresNew
+         * @description The six sides, each 0 to 100.
+         */
+        SubScoresNew: {
+            /** Clarity */
+            clarity: number;
+            /** Specificity */
+            specificity: number;
+            /** Outcome Focus */
+            outcome_focus: number;
+            /** Proof */
+            proof: number;
+            /** Objection Handling */
+            objection_handling: number;
+            /** Risk Removal */
+            risk_removal: number;
+        };
         /**
          * Summary
          * @description The last days, and as many before them.
@@ -3517,6 +4886,21 @@ export interface components {
             items: components["schemas"]["TrendItem"][];
         };
         /**
+         * TrialRange
+         * @description Over which time: from `since` to `until` (now without it), or the `days` before `until`.
+         */
+        TrialRange: {
+            /** Since */
+            since?: string | null;
+            /** Until */
+            until?: string | null;
+            /**
+             * Days
+             * @default 90
+             */
+            days?: number;
+        };
+        /**
          * TriggerDetail
          * @description A trigger with its history, oldest first.
          */
@@ -3615,6 +4999,39 @@ export interface components {
             transitions: components["schemas"]["TransitionShape"][];
         };
         /**
+         * TriggerFilter
+         * @description Which triggers; what is left out does not filter. As in the listing.
+         */
+        TriggerFilter: {
+            /**
+             * State
+             * @default []
+             */
+            state?: ("firing" | "acknowledged" | "resolved")[];
+            /**
+             * Severity
+             * @default []
+             */
+            severity?: ("info" | "warning" | "critical")[];
+            /**
+             * Type
+             * @default []
+             */
+            type?: ("threshold" | "anomaly" | "performance" | "milestone")[];
+            /** Framework */
+            framework?: string | null;
+            /** Rule */
+            rule?: string | null;
+            /** Assigned To */
+            assigned_to?: string | null;
+            /** From */
+            from?: string | null;
+            /** To */
+            to?: string | null;
+            /** Historical */
+            historical?: boolean | null;
+        };
+        /**
          * TriggerShape
          * @description One firing episode of a rule on a series.
          */
@@ -3709,6 +5126,18 @@ export interface components {
             context: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * TuningShape
+         * @description The rule as it is, and the settings that no other beats in both triggers saved and
+         *     actionable ones missed.
+         */
+        TuningShape: {
+            /** Tried */
+            tried: number;
+            now: components["schemas"]["CandidateShape"];
+            /** Candidates */
+            candidates: components["schemas"]["CandidateShape"][];
         };
         /**
          * UserShape
@@ -4157,6 +5586,380 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    remote_write_api_v1_prometheus_write_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    take_otlp_api_v1_otlp_v1_metrics_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-protobuf": string;
+                /**
+                 * @example {
+                 *       "resourceMetrics": []
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Taken; `partial_success` counts data points that were not. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-protobuf": string;
+                    "application/json": Record<string, never>;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    take_webhook_api_v1_alertmanager_webhook_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_alerts_api_v2_alerts_get: {
+        parameters: {
+            query?: {
+                /** @description Such as severity="page". */
+                filter?: string[] | null;
+                active?: boolean;
+                silenced?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    take_alerts_api_v2_alerts_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>[];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_status_api_v2_status_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_receivers_api_v2_receivers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_silences_api_v2_silences_get: {
+        parameters: {
+            query?: {
+                /** @description Such as severity="page". */
+                filter?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    post_silence_api_v2_silences_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_silence_api_v2_silence__silence_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                silence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    end_silence_api_v2_silence__silence_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                silence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     sign_in_api_v1_auth_sign_in_post: {
         parameters: {
             query?: never;
@@ -4340,6 +6143,211 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_methods_api_v1_auth_methods_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Methods"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    begin_oidc_api_v1_auth_oidc_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    end_oidc_api_v1_auth_oidc_callback_get: {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    oidc_session_api_v1_auth_oidc_session_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OidcSession"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    invite_member_api_v1_members__user_id__invitation_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    forgot_password_api_v1_auth_forgot_password_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Forgotten"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    choose_password_api_v1_auth_choose_password_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChosenPassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
             409: components["responses"]["Problem409"];
             412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
@@ -4663,7 +6671,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    bulk_api_v1_alert_triggers_bulk_post: {
+    act_on_many_api_v1_alert_triggers_bulk_post: {
         parameters: {
             query?: never;
             header?: {
@@ -4709,6 +6717,15 @@ export interface operations {
                 metric?: string | null;
                 enabled?: boolean | null;
                 type?: ("threshold" | "anomaly" | "performance" | "milestone")[] | null;
+                severity?: ("info" | "warning" | "critical")[] | null;
+                /** @description Only with this tag. */
+                tag?: string | null;
+                /** @description Only those kept here, or in files. */
+                provenance?: ("api" | "code") | null;
+                /** @description Part of the name. */
+                search?: string | null;
+                /** @description Those that were deleted instead. */
+                deleted?: boolean;
                 /** @description Most items of one page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before; none: the first. */
@@ -4761,6 +6778,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RuleShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    act_on_many_api_v1_alert_rules_bulk_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleBulk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -4865,6 +6919,223 @@ export interface operations {
             412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    undelete_rule_api_v1_alert_rules__rule_id__undelete_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    backtest_api_v1_alert_rules_backtest_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RehearsalShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    tuning_api_v1_alert_rules__rule_id__tuning_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TrialRange"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TuningShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    plan_rules_api_v1_alert_rules_plan_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleFiles"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulePlan"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    apply_rules_api_v1_alert_rules_apply_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleFilesApply"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulePlan"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    export_rules_api_v1_alert_rules_export_get: {
+        parameters: {
+            query?: {
+                /** @description Only this framework, by id or slug. */
+                framework?: string | null;
+                /** @description Only rules kept there. */
+                provenance?: ("api" | "code") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file of rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": unknown;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -5237,6 +7508,227 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    list_versions_api_v1_frameworks__framework__strategy_versions_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_StrategyVersionShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    add_version_api_v1_frameworks__framework__strategy_versions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StrategyVersionNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StrategyVersionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_version_api_v1_frameworks__framework__strategy_versions__number__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+                /** @description Counts from 1. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StrategyVersionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    diff_api_v1_frameworks__framework__strategy_versions__number__diff_get: {
+        parameters: {
+            query?: {
+                /** @description The older version; none: the one before. 0: empty. */
+                against?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+                /** @description Counts from 1. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StrategyDiff"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_scores_api_v1_frameworks__framework__strategy_scores_get: {
+        parameters: {
+            query?: {
+                /** @description Only of this version. */
+                version?: number | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_StrategyScoreShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    score_api_v1_frameworks__framework__strategy_scores_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StrategyScoreNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StrategyScoreShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     list_metrics_api_v1_metrics_get: {
         parameters: {
             query?: {
@@ -5499,6 +7991,66 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_ingestion_api_v1_ingestion_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    put_ingestion_api_v1_ingestion_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IngestionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];

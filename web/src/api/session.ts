@@ -61,6 +61,16 @@ export class Session {
     this.#accept(await this.#post<Tokens>("/auth/sign-in", { email, password }));
   }
 
+  /** After the OpenID provider has sent the browser back here. */
+  async arrive(): Promise<void> {
+    this.#accept(await this.#post<Tokens>("/auth/oidc/session", {}));
+  }
+
+  /** Use a link to choose a password, which signs in as well. */
+  async choosePassword(token: string, password: string): Promise<void> {
+    this.#accept(await this.#post<Tokens>("/auth/choose-password", { token, password }));
+  }
+
   async signOut(): Promise<void> {
     const refresh_token = this.#edges.storage.getItem(STORED);
     this.#forget();

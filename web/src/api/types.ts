@@ -43,3 +43,8 @@ export type InAppNotification = Schemas["InboxEntry"] & { severity: Severity };
 export type Inbox = Schemas["Inbox"] & { items: InAppNotification[] };
 export type LedgerRow = Schemas["LedgerShape"];
 export type Channel = Schemas["ChannelShape"];
+
+export type Member = Schemas["MemberShape"];
+export type ApiKey = Schemas["ApiKeyShape"];
+export type KeyScope = ApiKey["scopes"][number];
+export type AuditEntry = Schemas["AuditShape"];

@@ -2,7 +2,9 @@ import clsx from "clsx";
 import {
   BellRing,
   BookOpen,
+  Building2,
   Database,
+  Ellipsis,
   ExternalLink,
   Gauge,
   History,
@@ -12,7 +14,8 @@ import {
   SlidersHorizontal,
   Workflow,
 } from "lucide-react";
-import { NavLink } from "react-router";
+import { Link, NavLink, useLocation } from "react-router";
+import { Menu, MenuItem } from "@/components/ui/menu";
 import { useFrameworks } from "@/data/frameworks";
 import { useUnreadCount } from "@/data/notifications";
 
@@ -21,14 +24,18 @@ interface Item {
   name: string;
   icon: LucideIcon;
   counts?: "open" | "unread";
+  /** Within the thumb's reach on a phone; the others are behind "More". */
+  thumb?: true;
+  group?: "settings";
 }
 
 export const ITEMS: readonly Item[] = [
-  { to: "/", name: "Overview", icon: Gauge },
-  { to: "/alerts", name: "Alerts", icon: BellRing, counts: "open" },
+  { to: "/", name: "Overview", icon: Gauge, thumb: true },
+  { to: "/alerts", name: "Alerts", icon: BellRing, counts: "open", thumb: true },
   { to: "/history", name: "History", icon: History },
-  { to: "/rules", name: "Rules", icon: SlidersHorizontal },
-  { to: "/inbox", name: "Inbox", icon: Inbox, counts: "unread" },
+  { to: "/rules", name: "Rules", icon: SlidersHorizontal, thumb: true },
+  { to: "/inbox", name: "Inbox", icon: Inbox, counts: "unread", thumb: true },
+  { to: "/workspace", name: "Workspace", icon: Building2, group: "settings" },
 ];
 
 function useCounts(): Record<"open" | "unread", number> {
@@ -48,30 +55,41 @@ export function Brand() {
 }
 
 export function SideNavigation() {
-  const counts = useCounts();
   return (
     <nav aria-label="Main" className="flex flex-1 flex-col gap-0.5 px-3 py-2">
-      {ITEMS.map(({ to, name, icon: Icon, counts: counted }) => (
-        <NavLink
-          key={to}
-          to={to}
-          end={to === "/"}
-          className={({ isActive }) =>
-            clsx(
-              line,
-              isActive ? "bg-sunken font-medium text-ink" : "text-muted hover:bg-sunken/60 hover:text-ink",
-            )
-          }
-        >
-          <Icon size={16} aria-hidden />
-          {name}
-          {counted !== undefined && <Count kind={counted} count={counts[counted]} />}
-        </NavLink>
+      {ITEMS.filter(({ group }) => group === undefined).map((item) => (
+        <SideLink key={item.to} {...item} />
+      ))}
+      <h2 className={heading}>Settings</h2>
+      {ITEMS.filter(({ group }) => group === "settings").map((item) => (
+        <SideLink key={item.to} {...item} />
       ))}
       <ExternalLinks />
     </nav>
   );
 }
+
+function SideLink({ to, name, icon: Icon, counts: counted }: Item) {
+  const counts = useCounts();
+  return (
+    <NavLink
+      to={to}
+      end={to === "/"}
+      className={({ isActive }) =>
+        clsx(
+          line,
+          isActive ? "bg-sunken font-medium text-ink" : "text-muted hover:bg-sunken/60 hover:text-ink",
+        )
+      }
+    >
+      <Icon size={16} aria-hidden />
+      {name}
+      {counted !== undefined && <Count kind={counted} count={counts[counted]} />}
+    </NavLink>
+  );
+}
+
+const heading = "px-2.5 pt-5 pb-1 text-2xs font-medium text-muted";
 
 function ExternalLinks() {
   const links: readonly (readonly [string, string, LucideIcon])[] = [
@@ -81,8 +99,8 @@ function ExternalLinks() {
     ["/docs/api", "API reference", BookOpen],
   ];
   return (
-    <div className="mt-auto flex flex-col gap-0.5 pt-6">
-      <h2 className="px-2.5 pb-1 text-2xs font-medium text-muted">Behind the scenes</h2>
+    <div className="mt-auto flex flex-col gap-0.5 pt-2">
+      <h2 className={heading}>Behind the scenes</h2>
       {links.map(([to, name, Icon]) => (
         <a
           key={to}
@@ -120,22 +138,19 @@ function Count({ kind, count }: { kind: "open" | "unread"; count: number }) {
 /** On a phone: at the thumb. */
 export function BottomNavigation() {
   const counts = useCounts();
+  const { pathname } = useLocation();
+  const rest = ITEMS.filter(({ thumb }) => thumb === undefined);
   return (
     <nav
       aria-label="Main"
       className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden"
     >
-      {ITEMS.map(({ to, name, icon: Icon, counts: counted }) => (
+      {ITEMS.filter(({ thumb }) => thumb).map(({ to, name, icon: Icon, counts: counted }) => (
         <NavLink
           key={to}
           to={to}
           end={to === "/"}
-          className={({ isActive }) =>
-            clsx(
-              "relative flex h-14 flex-col items-center justify-center gap-0.5 text-2xs",
-              isActive ? "font-medium text-accent" : "text-muted",
-            )
-          }
+          className={({ isActive }) => clsx(thumb, thumbInk(isActive))}
         >
           <Icon size={20} aria-hidden />
           {name}
@@ -152,6 +167,32 @@ export function BottomNavigation() {
           )}
         </NavLink>
       ))}
+      <Menu
+        trigger={
+          <button
+            type="button"
+            className={clsx(thumb, thumbInk(rest.some(({ to }) => pathname.startsWith(to))))}
+          >
+            <Ellipsis size={20} aria-hidden />
+            More
+          </button>
+        }
+      >
+        {rest.map(({ to, name, icon: Icon }) => (
+          <MenuItem key={to} asChild>
+            <Link to={to}>
+              <Icon size={16} aria-hidden className="text-muted" />
+              {name}
+            </Link>
+          </MenuItem>
+        ))}
+      </Menu>
     </nav>
   );
+}
+
+const thumb = "relative flex h-14 flex-col items-center justify-center gap-0.5 text-2xs";
+
+function thumbInk(isActive: boolean): string {
+  return isActive ? "font-medium text-accent" : "text-muted";
 }

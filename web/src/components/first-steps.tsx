@@ -1,9 +1,10 @@
-import { Check, Copy, KeyRound } from "lucide-react";
+import { KeyRound } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "@/api/problem";
 import type { Framework } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { useMakeIngestKey } from "@/data/keys";
+import { CopyButton } from "./copyable";
 import { FrameworkForm } from "./framework-form";
 import { Button } from "./ui/button";
 import { Segmented } from "./ui/segmented";
@@ -85,16 +86,6 @@ function FirstPoint({ slug, name }: { slug: string; name: string }) {
 }
 
 function Snippet({ text }: { text: string }) {
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      setCopied(true);
-      setTimeout(() => setCopied(false), 2000);
-    } catch {
-      say("The browser did not allow copying; select the text instead.", { bad: true });
-    }
-  };
   return (
     <div className="relative mt-3">
       <pre
@@ -104,10 +95,7 @@ function Snippet({ text }: { text: string }) {
       >
         {text}
       </pre>
-      <Button size="sm" className="absolute top-2.5 right-2.5" onClick={() => void copy()}>
-        {copied ? <Check size={13} aria-hidden /> : <Copy size={13} aria-hidden />}
-        {copied ? "Copied" : "Copy"}
-      </Button>
+      <CopyButton text={text} className="absolute top-2.5 right-2.5" />
     </div>
   );
 }

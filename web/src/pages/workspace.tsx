@@ -1,0 +1,24 @@
+import { PageTitle } from "@/app/slots";
+import { Tabs, useTab } from "@/components/ui/tabs";
+import { Audit } from "@/components/workspace/audit";
+import { Keys } from "@/components/workspace/keys";
+import { Members } from "@/components/workspace/members";
+
+const TABS = [
+  ["members", "Members"],
+  ["keys", "API keys"],
+  ["audit", "Audit"],
+] as const;
+
+export default function WorkspacePage() {
+  const tab = useTab(["members", "keys", "audit"]);
+  return (
+    <>
+      <PageTitle>Workspace</PageTitle>
+      <div className="mx-auto max-w-5xl">
+        <Tabs label="Parts of the workspace" value={tab} choices={TABS} />
+        {tab === "members" ? <Members /> : tab === "keys" ? <Keys /> : <Audit />}
+      </div>
+    </>
+  );
+}
