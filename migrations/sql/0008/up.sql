@@ -75,12 +75,12 @@ USING (workspace_id = (SELECT convex.acting_workspace()));
 CREATE POLICY write ON convex.insight_runs FOR INSERT TO convex_api
 WITH CHECK (
     workspace_id = (SELECT convex.acting_workspace())
-    AND (SELECT convex.acting_role()) = ANY ('{editor,owner}'::text[])
+    AND (SELECT convex.acting_role()) IN ('editor', 'owner')
 );
 CREATE POLICY change ON convex.insight_runs FOR UPDATE TO convex_api
 USING (
     workspace_id = (SELECT convex.acting_workspace())
-    AND (SELECT convex.acting_role()) = ANY ('{editor,owner}'::text[])
+    AND (SELECT convex.acting_role()) IN ('editor', 'owner')
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON convex.insight_runs TO convex_worker;
 GRANT SELECT, INSERT, UPDATE ON convex.insight_runs TO convex_api;
