@@ -22,3 +22,16 @@ percentile_cont(array[0.5, 0.9]::double precision[]) within group (order by {{ c
 {% macro mean_minutes(column) -%}
 round(avg({{ column }})::numeric, 6)::double precision
 {%- endmacro %}
+
+{#- Columns of a dictionary: its values by the names that are its keys, and sums of columns of those names. -#}
+{% macro columns_counted(counts) -%}
+{%- for name, expression in counts.items() -%}
+{{ expression }} as {{ name }}{{ ", " if not loop.last }}
+{%- endfor -%}
+{%- endmacro %}
+
+{% macro columns_summed(counts) -%}
+{%- for name in counts -%}
+sum({{ name }})::bigint as {{ name }}{{ ", " if not loop.last }}
+{%- endfor -%}
+{%- endmacro %}

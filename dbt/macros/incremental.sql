@@ -4,13 +4,31 @@
 '{{ run_started_at }}'::timestamptz
 {%- endmacro %}
 
-{#- One value of this mart, as a literal: with a sub-query in its place the planner would know
+{#- What an incremental run must know of the rows that are stored: the newest change and refresh, by the
+    columns that rows are dropped or read again by. One pass over the mart, kept in a temporary table
+    for the macros below, which would each need their own. Call it first. -#}
+{% macro look_at_stored(columns) -%}
+{%- if execute and is_incremental() -%}
+{%- do run_query("drop table if exists " ~ _stored()) -%}
+{%- do run_query(
+    "create temporary table " ~ _stored() ~ " as select " ~ columns | join(", ")
+    ~ ", max(changed_at) as changed_at, max(refreshed_at) as refreshed_at from " ~ this
+    ~ " group by " ~ columns | join(", ")
+) -%}
+{%- endif -%}
+{%- endmacro %}
+
+{% macro _stored() -%}
+{{ this.identifier }}__stored
+{%- endmacro %}
+
+{#- One value of what is stored, as a literal: with a sub-query in its place the planner would know
     nothing of how few rows an incremental run is about, and read whole tables for them. -#}
-{% macro stored_moment(expression) -%}
+{% macro stored_moment(expression, relation) -%}
 {%- set moment = "-infinity" -%}
 {%- if execute -%}
     {#- The mark in front keeps agate from reading the text as a date and rounding it. -#}
-    {%- set found = run_query("select '@' || (" ~ expression ~ ")::text as moment from " ~ this) -%}
+    {%- set found = run_query("select '@' || (" ~ expression ~ ")::text as moment from " ~ relation) -%}
     {%- set moment = found.rows[0][0][1:] -%}
 {%- endif -%}
 '{{ moment }}'::timestamptz
@@ -18,12 +36,15 @@
 
 {#- The change time from which source rows are read again by an incremental run. -#}
 {% macro changed_since() -%}
-{{ stored_moment("coalesce(max(changed_at), '-infinity') - interval '" ~ var("lookback_hours") ~ " hours'") }}
+{{ stored_moment(
+    "coalesce(max(changed_at), '-infinity') - interval '" ~ var("lookback_hours") ~ " hours'", _stored()
+) }}
 {%- endmacro %}
 
-{#- The run after which this mart last took up rows of the marts that it is built from. -#}
-{% macro last_refreshed_at() -%}
-{{ stored_moment("coalesce(max(refreshed_at), '-infinity')") }}
+{#- The run after which this mart last took up rows of the marts that it is built from. `relation` is
+    the mart itself where `look_at_stored` was not called. -#}
+{% macro last_refreshed_at(relation=none) -%}
+{{ stored_moment("coalesce(max(refreshed_at), '-infinity')", relation or _stored()) }}
 {%- endmacro %}
 
 {#- Whether the notification is to a member whose pages are stored by another clock than theirs is
@@ -32,15 +53,14 @@
 {%- set pairs = [] -%}
 {%- if execute -%}
     {%- set statement -%}
-        select stored.workspace_id::text as workspace_id, stored.recipient_id::text as recipient_id
-        from (
-            select distinct workspace_id, recipient_id, recipient_timezone from {{ this }}
-            where recipient_id is not null
-        ) as stored
+        select distinct stored.workspace_id::text as workspace_id, stored.recipient_id::text as recipient_id
+        from {{ _stored() }} as stored
         left join {{ ref("int_recipients_zoned") }} as recipients
             on recipients.workspace_id = stored.workspace_id
             and recipients.user_id = stored.recipient_id
-        where stored.recipient_timezone <> coalesce(recipients.timezone, 'UTC')
+        where
+            stored.recipient_id is not null
+            and stored.recipient_timezone <> coalesce(recipients.timezone, 'UTC')
     {%- endset -%}
     {%- for row in run_query(statement).rows -%}
         {%- do pairs.append("('" ~ row[0] ~ "'::uuid, '" ~ row[1] ~ "'::uuid)") -%}
@@ -60,9 +80,8 @@ false
 {%- set removed = {} -%}
 {%- if execute -%}
     {%- set statement -%}
-        with stored as materialized (select distinct {{ references.keys() | join(", ") }} from {{ this }})
         {% for column, (relation, parent_key) in references.items() %}
-        select distinct '{{ column }}' as what, stored.{{ column }}::text as id from stored
+        select distinct '{{ column }}' as what, stored.{{ column }}::text as id from {{ _stored() }} as stored
         where stored.{{ column }} is not null and not exists (
             select 1 from {{ relation }} as parent where parent.{{ parent_key }} = stored.{{ column }}
         )
@@ -95,66 +114,110 @@ false
 {%- endif -%}
 {%- endmacro %}
 
-{#- Room to sort and hash a mart's rows in memory, in its transaction alone. -#}
+{#- Room to sort, hash and index a mart's rows in memory, in its transaction alone. -#}
 {% macro make_room() -%}
-set local work_mem = '64MB'
+set local work_mem = '64MB'; set local maintenance_work_mem = '256MB'
 {%- endmacro %}
 
 {#- Before an incremental mart adds rows: drop those that went with their workspace or framework, and
-    with their series (hours) or rule (predictions). The sources delete by cascade from these. -#}
+    with their series (hours) or rule (predictions). The sources delete by cascade from these. Whose
+    rows that is, if anybody's, is looked up first; mostly there is nothing to do. -#}
 {% macro forget_removed() -%}
-{%- if is_incremental() -%}
-{%- set columns = model.columns.keys() | list -%}
-delete from {{ this }} as kept
-where
-    not exists (
-        select 1 from {{ source("convex", "workspaces") }} as workspaces
-        where workspaces.id = kept.workspace_id
-    )
-    {%- if "framework_id" in columns %}
-    or (
-        kept.framework_id is not null
-        and not exists (
-            select 1 from {{ source("convex", "frameworks") }} as frameworks
-            where frameworks.id = kept.framework_id
-        )
-    )
-    {%- endif %}
-    {%- if "series_id" in columns and "hour" in columns %}
-    or not exists (
-        select 1 from {{ source("convex", "series") }} as series
-        where series.id = kept.series_id
-    )
-    {%- endif %}
-    {%- if "prediction_id" in columns %}
-    or (
-        kept.rule_id is not null
-        and not exists (
-            select 1 from {{ source("convex", "alert_rules") }} as rules
-            where rules.id = kept.rule_id
-        )
-    )
-    {%- endif %}
+{%- set gone = [] -%}
+{%- if execute and is_incremental() -%}
+    {%- set columns = model.columns.keys() | list -%}
+    {%- set parents = {"workspace_id": "workspaces", "framework_id": "frameworks"} -%}
+    {%- if "hour" in columns -%}{%- do parents.update({"series_id": "series"}) -%}{%- endif -%}
+    {%- if "prediction_id" in columns -%}{%- do parents.update({"rule_id": "alert_rules"}) -%}{%- endif -%}
+    {%- for column, parent in parents.items() if column in columns -%}
+        {%- set statement -%}
+            select distinct stored.{{ column }}::text as id
+            from {{ _stored() if "changed_at" in columns else this }} as stored
+            where stored.{{ column }} is not null and not exists (
+                select 1 from {{ source("convex", parent) }} as parent where parent.id = stored.{{ column }}
+            )
+        {%- endset -%}
+        {%- set ids = [] -%}
+        {%- for row in run_query(statement).rows -%}{%- do ids.append("'" ~ row[0] ~ "'") -%}{%- endfor -%}
+        {%- if ids -%}{%- do gone.append(column ~ " in (" ~ ids | join(", ") ~ ")") -%}{%- endif -%}
+    {%- endfor -%}
+{%- endif -%}
+{%- if gone -%}
+delete from {{ this }} where {{ gone | join(" or ") }}
 {%- endif -%}
 {%- endmacro %}
 
-{#- Before alert_analytics adds rows: drop the periods that hold another number of triggers than the
-    facts do. A trigger leaves its period when history is completed and it turns out to have begun
-    earlier; nothing in the facts says where it was before. -#}
-{% macro forget_recounted() -%}
-{%- if is_incremental() -%}
-with days as (
-    select framework_id, opened_on, week_starts_on, month_starts_on, count(*) as triggers
+{#- What an incremental run of alert_analytics must know of the facts, by one pass over them: how many
+    triggers opened on each day (`__days`), and the days whose periods are to be counted again
+    (`__changed`). Those hold a row that is new here, or belong to a period that holds another number of
+    triggers than the facts do: a trigger leaves its period when history is completed and it turns out
+    to have begun earlier, and nothing in the facts says where it was before. -#}
+{% macro look_at_days(periods) -%}
+{%- if execute and is_incremental() -%}
+{%- set days, changed = this.identifier ~ "__days", this.identifier ~ "__changed" -%}
+{%- do run_query("drop table if exists " ~ days ~ ", " ~ changed) -%}
+{%- set statement -%}
+    create temporary table {{ days }} as
+    select
+        framework_id, opened_on, week_starts_on, month_starts_on,
+        count(*) as triggers, max(refreshed_at) as refreshed_at
     from {{ ref("fct_alert_triggers") }}
     group by framework_id, opened_on, week_starts_on, month_starts_on
-),
+{%- endset -%}
+{%- do run_query(statement) -%}
+{%- set statement -%}
+    create temporary table {{ changed }} as
+    select framework_id, opened_on, week_starts_on, month_starts_on from {{ days }}
+    where refreshed_at > {{ last_refreshed_at(this) }} or {{ in_backfill("opened_on") }}
+    {%- for period_type, column in periods.items() %}
+    union
+    select days.framework_id, days.opened_on, days.week_starts_on, days.month_starts_on
+    from {{ days }} as days
+    inner join (
+        select framework_id, {{ column }} as period_start, sum(triggers) as triggers
+        from {{ days }} group by framework_id, {{ column }}
+    ) as periods on periods.framework_id = days.framework_id and periods.period_start = days.{{ column }}
+    left join {{ this }} as stored
+        on stored.framework_id = periods.framework_id
+        and stored.period_type = '{{ period_type }}'
+        and stored.period_start = periods.period_start
+    where stored.total_triggers is distinct from periods.triggers
+    {%- endfor %};
+    analyze {{ changed }}
+{%- endset -%}
+{%- do run_query(statement) -%}
+{%- endif -%}
+{%- endmacro %}
 
-periods as (
-    select framework_id, 'daily' as period_type, opened_on as period_start, triggers from days
+{#- Whether the row's period, which begins on `column`, is counted again. -#}
+{% macro in_changed(column) -%}
+((framework_id, {{ column }}) in (select changed.framework_id, changed.{{ column }} from {{ this.identifier }}__changed as changed))
+{%- endmacro %}
+
+{#- The first day of the periods that are counted again, as a literal. -#}
+{% macro first_changed_day() -%}
+{%- set day = "infinity" -%}
+{%- if execute -%}
+    {%- set found = run_query(
+        "select '@' || coalesce(least(min(week_starts_on), min(month_starts_on)), 'infinity')::text as day from "
+        ~ this.identifier ~ "__changed"
+    ) -%}
+    {%- set day = found.rows[0][0][1:] -%}
+{%- endif -%}
+'{{ day }}'::date
+{%- endmacro %}
+
+{#- Before alert_analytics adds rows: drop the periods that hold another number of triggers than the
+    facts do, those without any among them. -#}
+{% macro forget_recounted() -%}
+{%- if is_incremental() -%}
+with periods as (
+    select framework_id, 'daily' as period_type, opened_on as period_start, triggers
+    from {{ this.identifier }}__days
     union all
-    select framework_id, 'weekly', week_starts_on, sum(triggers) from days group by 1, 3
+    select framework_id, 'weekly', week_starts_on, sum(triggers) from {{ this.identifier }}__days group by 1, 3
     union all
-    select framework_id, 'monthly', month_starts_on, sum(triggers) from days group by 1, 3
+    select framework_id, 'monthly', month_starts_on, sum(triggers) from {{ this.identifier }}__days group by 1, 3
 )
 
 delete from {{ this }} as kept

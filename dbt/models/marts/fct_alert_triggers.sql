@@ -11,6 +11,8 @@
     )
 }}
 
+{% do look_at_stored(["workspace_id", "framework_id", "rule_id", "metric_id"]) %}
+
 {% set references = {
     "rule_id": (ref("stg_convex__alert_rules"), "rule_id"),
     "metric_id": (ref("stg_convex__metrics"), "metric_id"),

@@ -8,10 +8,12 @@
         indexes=[
             {"columns": ["notification_id"], "unique": true},
             {"columns": ["trigger_id"]},
-            {"columns": ["workspace_id", "created_at"]},
+            {"columns": ["refreshed_at"], "type": "brin"},
         ],
     )
 }}
+
+{% do look_at_stored(["workspace_id", "framework_id", "channel_id", "recipient_id", "recipient_timezone"]) %}
 
 {% set references = {
     "channel_id": (ref("stg_convex__channels"), "channel_id"),

@@ -9,6 +9,8 @@
     )
 }}
 
+{% do look_at_stored(["workspace_id", "framework_id", "rule_id"]) %}
+
 select
     prediction_id,
     workspace_id,
