@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
 
+from api.authentication import Caller
 from api.dependencies import Editor, Owner, Pages, Reading, Viewer, Writing, after_commit
 from api.replies import check_match, no_content, reply, reply_page
 from api.resources import resources_of
@@ -14,7 +17,9 @@ from api.routes import PREFIX, new_router
 from api.schemas import silences as schema
 from api.schemas.shared import PageOf
 from convex.alerts import silences, trigger_store
+from convex.alerts.model import Matcher
 from convex.alerts.present import trigger_json
+from convex.db import Connection
 from convex.notifications import model as planning
 from convex.notifications.silence_preview import matching_triggers
 
@@ -45,12 +50,17 @@ async def list_silences(
 async def create_silence(
     request: Request, body: schema.SilenceNew, caller: Editor, connection: Writing
 ) -> Response:
-    """Nothing that matches is told until the end; a resolve of what was told before still is."""
+    """Nothing that matches is told until the end; a resolve of what was told before still is.
+    One that would mute more than anybody means is refused (409) until `confirm_broad` says so.
+    """
     now = resources_of(request).now()
+    matchers = schema.given_matchers(body.matchers)
+    broad = None if body.confirm_broad else (await _fitting(connection, caller, matchers)).broad
     made = await silences.create_silence(
         connection,
         caller.identity,
-        matchers=schema.read_matchers(body.matchers),
+        matchers=matchers,
+        broad=broad,
         starts_at=body.starts_at or now,
         ends_at=body.ends_at,
         reason=body.reason,
@@ -65,17 +75,38 @@ async def preview(
     request: Request, body: schema.SilencePreview, caller: Viewer, connection: Reading
 ) -> Response:
     """The open triggers that the matchers fit now. Changes nothing."""
-    matchers = schema.read_matchers(body.matchers)
+    found = await _fitting(connection, caller, schema.given_matchers(body.matchers))
+    triggers = await trigger_store.get_triggers(connection, caller.workspace_id, found.ids)
+    newest = sorted(triggers, key=lambda one: one.opened_at, reverse=True)[:_SHOWN]
+    return reply(
+        request,
+        {
+            "matching": len(found.ids),
+            "open": found.open_now,
+            "too_broad": found.broad,
+            "triggers": [trigger_json(trigger) for trigger in newest],
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Which open triggers matchers fit, of how many, and why that is too much (None: it is not)."""
+
+    ids: list[UUID]
+    open_now: int
+    broad: str | None
+
+
+async def _fitting(connection: Connection, caller: Caller, matchers: Sequence[Matcher]) -> _Fitting:
     silences.check_matchers(matchers)
     found = await matching_triggers(
         connection,
         caller.workspace_id,
         [planning.Matcher(one.label, one.operator.value, one.value) for one in matchers],
     )
-    triggers = await trigger_store.get_triggers(connection, caller.workspace_id, found)
-    newest = sorted(triggers, key=lambda one: one.opened_at, reverse=True)[:_SHOWN]
-    shown = [trigger_json(trigger) for trigger in newest]
-    return reply(request, {"matching": len(found), "triggers": shown})
+    open_now = await trigger_store.count_open(connection, caller.workspace_id)
+    return _Fitting(found, open_now, silences.too_broad(matchers, len(found), open_now))
 
 
 @router.get("/silences/{silence_id:uuid}", response_model=schema.SilenceShape, summary="One")
@@ -100,11 +131,17 @@ async def change_silence(
     now = resources.now()
     before = await silences.get_silence(connection, caller.identity, silence_id)
     check_match(request, schema.silence_json(before, now))
+    matchers, broad = None, None
+    if body.matchers is not None:
+        matchers = schema.given_matchers(body.matchers)
+        if not body.confirm_broad:
+            broad = (await _fitting(connection, caller, matchers)).broad
     after = await silences.update_silence(
         connection,
         caller.identity,
         silence_id,
-        matchers=None if body.matchers is None else schema.read_matchers(body.matchers),
+        matchers=matchers,
+        broad=broad,
         starts_at=body.starts_at,
         ends_at=body.ends_at,
         reason=body.reason,

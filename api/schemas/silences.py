@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.rules import MatcherBody
-from api.schemas.shared import Body, Instant, Person, Shape
+from api.schemas.shared import Body, Flag, Instant, Person, Shape
 from api.schemas.triggers import TriggerShape
 from convex.alerts.model import Matcher, Operator
 from convex.alerts.silences import Silence
@@ -36,6 +36,9 @@ class SilenceNew(Body):
     starts_at: Instant | None = None
     ends_at: Instant
     reason: SilenceReason = Field(examples=["Runway works until noon."])
+    confirm_broad: Flag = Field(
+        False, description="That so much is meant, after a silence was refused for it (409)."
+    )
 
 
 class SilenceChange(Body):
@@ -45,6 +48,7 @@ class SilenceChange(Body):
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     reason: SilenceReason | None = None
+    confirm_broad: Flag = Field(False, description="As in a new silence, where matchers change.")
 
 
 class SilencePreview(Body):
@@ -54,9 +58,13 @@ class SilencePreview(Body):
 
 
 class Previewed(Shape):
-    """The open triggers that the matchers fit: the newest hundred, and how many there are."""
+    """The open triggers that the matchers fit: the newest hundred, and how many there are of how
+    many open ones. `too_broad` says why a silence would need `confirm_broad`, null if it would not.
+    """
 
     matching: int
+    open: int
+    too_broad: str | None
     triggers: list[TriggerShape]
 
 
@@ -75,7 +83,7 @@ class SilenceShape(Shape):
     updated_at: datetime
 
 
-def read_matchers(bodies: Sequence[MatcherBody]) -> tuple[Matcher, ...]:
+def given_matchers(bodies: Sequence[MatcherBody]) -> tuple[Matcher, ...]:
     """As the domain takes them."""
     return tuple(Matcher(one.label, Operator(one.operator), one.value) for one in bodies)
 

@@ -9,12 +9,13 @@ matchers do.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from uuid import UUID
 
 import orjson
 import re2
+from psycopg.types.json import Jsonb
 
 from convex.alerts.model import Matcher, Operator
 from convex.errors import InvalidInput
@@ -78,6 +79,21 @@ def matches(matcher: Matcher, labels: Labels) -> bool:
         return value != matcher.value
     found = fits(matcher.value, value)
     return found is not None and found is (matcher.operator is Operator.MATCHES)
+
+
+def read_matchers(stored: Iterable[Mapping[str, str]]) -> tuple[Matcher, ...]:
+    """As they are kept in JSON columns."""
+    return tuple(Matcher(one["label"], Operator(one["operator"]), one["value"]) for one in stored)
+
+
+def write_matchers(matchers: Iterable[Matcher]) -> Jsonb:
+    """The inverse of `read_matchers`."""
+    return Jsonb(
+        [
+            {"label": one.label, "operator": one.operator.value, "value": one.value}
+            for one in matchers
+        ]
+    )
 
 
 def match_all(matchers: Iterable[Matcher], labels: Labels) -> bool:

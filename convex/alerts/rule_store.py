@@ -11,11 +11,10 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
+from convex.alerts.matchers import read_matchers, write_matchers
 from convex.alerts.model import (
     Condition,
-    Matcher,
     NoData,
-    Operator,
     Provenance,
     Rule,
     RuleDraft,
@@ -56,10 +55,7 @@ def read_rule(row: Mapping[str, Any]) -> Rule:
             "no_data": NoData(values["no_data"]),
             "severity": Severity(values["severity"]),
             "provenance": Provenance(values["provenance"]),
-            "label_matchers": tuple(
-                Matcher(one["label"], Operator(one["operator"]), one["value"])
-                for one in values["label_matchers"]
-            ),
+            "label_matchers": read_matchers(values["label_matchers"]),
             "group_by": tuple(values["group_by"]),
             "channels": tuple(values["channels"]),
             "tags": tuple(values["tags"]),
@@ -72,12 +68,7 @@ def _write_draft(draft: RuleDraft) -> list[Any]:
     for name in DRAFT_COLUMNS:
         value = getattr(draft, name)
         if name == "label_matchers":
-            value = Jsonb(
-                [
-                    {"label": one.label, "operator": one.operator.value, "value": one.value}
-                    for one in value
-                ]
-            )
+            value = write_matchers(value)
         elif name == "templates":
             value = Jsonb(dict(value))
         elif isinstance(value, tuple):

@@ -10,17 +10,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
-from convex.alerts.matchers import check_matcher
+from convex.alerts.matchers import check_matcher, fits, read_matchers, write_matchers
 from convex.alerts.model import Matcher, Operator, Person
 from convex.db import Connection, Identity
 from convex.db.pages import Page, decode_cursor, encode_cursor
-from convex.errors import InvalidInput, NotFound, PreconditionFailed
+from convex.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 
 LONGEST = timedelta(days=366)
 MOST_MATCHERS = 20
 STATES = ("pending", "active", "expired")
+MANY_OPEN, LARGEST_SHARE = 10, 0.5  # from how many open triggers on, which share is too many
+_PROBES = (
+    "",
+    "\u2063 no label has this value 7f3c \u2063",
+)  # a pattern that fits one fits anything
 _COLUMNS = (
     "s.id, s.matchers, s.starts_at, s.ends_at, s.author_id, u.name AS author_name, s.reason,"
     " s.version, s.created_at, s.updated_at"
@@ -58,9 +61,14 @@ async def create_silence(
     ends_at: datetime,
     reason: str,
     now: datetime,
+    broad: str | None = None,
 ) -> Silence:
-    """Mute something for a while. Raises `InvalidInput`, naming the field."""
+    """Mute something for a while. Raises `InvalidInput`, naming the field.
+
+    `broad` is what `too_broad` says, unless the caller has confirmed it: `Conflict` then.
+    """
     check_matchers(matchers)
+    _refuse_broad(broad)
     _check_times(starts_at, ends_at)
     if ends_at <= now:
         raise InvalidInput("The silence would be over already.", field="ends_at")
@@ -69,7 +77,7 @@ async def create_silence(
         " reason) VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
         (
             identity.workspace_id,
-            _write(matchers),
+            write_matchers(matchers),
             starts_at,
             ends_at,
             identity.user_id,
@@ -137,12 +145,15 @@ async def update_silence(
     ends_at: datetime | None = None,
     reason: str | None = None,
     now: datetime,
+    broad: str | None = None,
     expected_version: int | None = None,
 ) -> Silence:
     """Change what is given; an end in the past ends it now. One that is over stays as it is.
 
-    Raises `NotFound`, `InvalidInput`, `PreconditionFailed`.
+    `broad` is as in `create_silence`, about other matchers than it has. Raises `NotFound`,
+    `InvalidInput`, `PreconditionFailed`, `Conflict`.
     """
+    _refuse_broad(broad)
     rows = await connection.execute(
         "SELECT version FROM convex.silences WHERE workspace_id = %s AND id = %s FOR UPDATE",
         (identity.workspace_id, silence_id),
@@ -165,7 +176,7 @@ async def update_silence(
         "UPDATE convex.silences SET matchers = %s, starts_at = %s, ends_at = %s, reason = %s,"
         " version = version + 1, updated_at = now() WHERE workspace_id = %s AND id = %s",
         (
-            _write(before.matchers if matchers is None else matchers),
+            write_matchers(before.matchers if matchers is None else matchers),
             start,
             end,
             before.reason if reason is None else _check_reason(reason),
@@ -186,12 +197,44 @@ async def delete_silence(connection: Connection, identity: Identity, silence_id:
         raise NotFound(f"There is no silence {silence_id}.")
 
 
-def check_matchers(matchers: Sequence[Matcher]) -> None:
-    """Raises `InvalidInput`: without matchers a silence would mute everything."""
+def check_matchers(matchers: Sequence[Matcher], field: str = "matchers") -> None:
+    """Raises `InvalidInput`: without matchers everything would be muted."""
     if not 1 <= len(matchers) <= MOST_MATCHERS:
-        raise InvalidInput(f"A silence has 1 to {MOST_MATCHERS} matchers.", field="matchers")
+        raise InvalidInput(f"There must be 1 to {MOST_MATCHERS} matchers.", field=field)
     for matcher in matchers:
-        check_matcher(matcher, "matchers")
+        check_matcher(matcher, field)
+
+
+def too_broad(matchers: Sequence[Matcher], fitting: int, open_now: int) -> str | None:
+    """Why these matchers would mute more than anyone means, None if they do not.
+
+    `fitting` of the `open_now` open triggers are those that they fit. A matcher that fits whatever
+    a label holds narrows nothing; neither does one that only leaves something out.
+    """
+    if not any(_narrows(one) for one in matchers):
+        return (
+            "No matcher says what is meant: each of them fits (nearly) every alert. Name a rule, a"
+            " framework, a severity or a label's value, or confirm that everything is meant."
+        )
+    if open_now >= MANY_OPEN and fitting > open_now * LARGEST_SHARE:
+        return (
+            f"It would mute {fitting} of the {open_now} open triggers. Narrow it, or confirm that"
+            " so many are meant."
+        )
+    return None
+
+
+def _narrows(matcher: Matcher) -> bool:
+    if matcher.operator is Operator.EQUAL:
+        return matcher.value != ""
+    if matcher.operator is Operator.MATCHES:
+        return not any(fits(matcher.value, probe) for probe in _PROBES)
+    return False
+
+
+def _refuse_broad(broad: str | None) -> None:
+    if broad is not None:
+        raise Conflict(broad, field="confirm_broad")
 
 
 def _check_times(starts_at: datetime, ends_at: datetime) -> None:
@@ -207,20 +250,8 @@ def _check_reason(reason: str) -> str:
     return reason.strip()
 
 
-def _write(matchers: Sequence[Matcher]) -> Jsonb:
-    return Jsonb(
-        [
-            {"label": one.label, "operator": one.operator.value, "value": one.value}
-            for one in matchers
-        ]
-    )
-
-
 def _read(row: Mapping[str, Any]) -> Silence:
     values = dict(row)
     author, name = values.pop("author_id"), values.pop("author_name")
-    matchers = tuple(
-        Matcher(one["label"], Operator(one["operator"]), one["value"]) for one in row["matchers"]
-    )
     person = None if author is None else Person(author, name or "")
-    return Silence(**{**values, "matchers": matchers, "author": person})
+    return Silence(**{**values, "matchers": read_matchers(row["matchers"]), "author": person})

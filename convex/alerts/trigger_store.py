@@ -147,6 +147,17 @@ async def find_trigger_ids(
     return [row["id"] for row in await rows.fetchall()]
 
 
+async def count_open(connection: Connection, workspace_id: UUID) -> int:
+    """How many triggers are not resolved."""
+    rows = await connection.execute(
+        "SELECT count(*) AS open FROM convex.alert_triggers"
+        " WHERE workspace_id = %s AND state <> 'resolved'",
+        (workspace_id,),
+    )
+    row = await rows.fetchone()
+    return 0 if row is None else int(row["open"])
+
+
 async def list_transitions(
     connection: Connection, workspace_id: UUID, trigger_id: UUID
 ) -> list[Transition]:

@@ -223,6 +223,26 @@ async def furnished(team: Team) -> dict[str, str]:
         },
     )
     assert silence.status_code == 201, silence.text
+    here = [{"label": "framework", "operator": "=", "value": "ewr"}]
+    window = await post(
+        "/api/v1/mute-windows",
+        json={
+            "name": "nights",
+            "matchers": here,
+            "timezone": "Europe/Berlin",
+            "intervals": [{"start": "22:00", "end": "06:00"}],
+        },
+    )
+    assert window.status_code == 201, window.text
+    inhibition = await post(
+        "/api/v1/inhibition-rules",
+        json={
+            "name": "one speaks for others",
+            "source_matchers": [{"label": "severity", "operator": "=", "value": "critical"}],
+            "target_matchers": here,
+        },
+    )
+    assert inhibition.status_code == 201, inhibition.text
     key = await post("/api/v1/api-keys", json={"name": "k", "scopes": ["read"]})
     return {
         "workspace_id": str(team.workspace_id),
@@ -234,6 +254,8 @@ async def furnished(team: Team) -> dict[str, str]:
         "series_id": str(series["id"]),
         "channel_id": channel.json()["id"],
         "silence_id": silence.json()["id"],
+        "window_id": window.json()["id"],
+        "inhibition_id": inhibition.json()["id"],
         "key_id": key.json()["id"],
         "notification_id": str(uuid4()),
     }
@@ -288,6 +310,8 @@ async def test_lists_and_filters_show_nothing_of_another_workspace(
         f"ledger?trigger={furnished['trigger_id']}",
         "channels",
         "silences",
+        "mute-windows",
+        "inhibition-rules",
         "rejected-points",
         "ledger",
         "notifications",
