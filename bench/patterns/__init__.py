@@ -1,0 +1,1 @@
+"""Made-up histories whose patterns are known, and the acceptance runs over them."""
