@@ -84,9 +84,16 @@ def as_member(state: RuleState) -> RuleState:
 
 
 def replay_group(
-    rule: Rule, fingerprint: str, members: Sequence[Member], shared: Shared
+    rule: Rule,
+    fingerprint: str,
+    members: Sequence[Member],
+    shared: Shared,
+    until: int | None = None,
 ) -> GroupOutcome:
-    """Evaluate all members in the order of time; their `state` is moved on in place."""
+    """Evaluate all members in the order of time; their `state` is moved on in place.
+
+    `until`: the silence from each member's last point to this instant is decided too.
+    """
     group = _Group(rule, fingerprint, members, shared)
     steps = sorted(
         (at, number, kind, index)
@@ -109,6 +116,10 @@ def replay_group(
         measurement = member.measured[index]
         decision = evaluate(rule, measurement, group.seen_by(member), at)
         group.take(member, decision, at, measurement.score)
+    for member in sorted(members, key=lambda one: one.state.evaluated_at or 0):
+        silence = lapse(rule, group.seen_by(member), until or 0)
+        if until is not None and silence.reason is not Reason.ALREADY_EVALUATED:
+            group.take(member, silence, silence.state.no_data_at or until, None)
     return group.outcome
 
 

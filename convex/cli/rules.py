@@ -180,3 +180,48 @@ def _refuse(made: dict[str, Any], *, as_json: bool) -> int:
             else f"{place} {one['message']}"
         )
     return 1
+
+
+@app.command("test")
+def run_rule_tests(
+    files: Files,
+    as_json: Json = False,
+) -> int:
+    """Run files of rule tests: given series, the rules must open the expected triggers.
+
+    No database is needed. Exit 1 when a test fails.
+
+    Example: convex rules test tests/rules_test.yaml
+    """
+    from convex.alerts.code.read import read_files
+    from convex.alerts.code.rule_tests import read_tests, run_tests
+
+    results: list[dict[str, Any]] = []
+    problems = []
+    for name, text in read_texts(files):
+        tests, wrong = read_tests(name, text)
+        problems += wrong
+        if tests is None:
+            continue
+        paths = [Path(name).parent / one for one in tests.rules]
+        if missing := [path for path in paths if not path.exists()]:
+            say_error(f"{name}: there is no file {missing[0]}.")
+            return 1
+        reading = read_files(read_texts(paths))
+        problems += reading.problems
+        if not reading.problems:
+            results += [
+                {"file": name, "test": one.name, "failures": one.failures}
+                for one in run_tests(tests.tests, reading.entries)
+            ]
+    if problems:
+        return _refuse({"problems": [one.as_json() for one in problems]}, as_json=as_json)
+    failed = sum(bool(one["failures"]) for one in results)
+    lines = []
+    for one in results:
+        lines.append(f"{'FAIL' if one['failures'] else 'ok  '}  {one['file']}: {one['test']}")
+        lines += [f"      {line}" for each in one["failures"] for line in each.splitlines()]
+    lines.append(f"{len(results) - failed} passed, {failed} failed")
+    counts = {"passed": len(results) - failed, "failed": failed, "tests": results}
+    say("\n".join(lines), counts, as_json=as_json)
+    return 1 if failed else 0
