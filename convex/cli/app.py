@@ -8,7 +8,19 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from convex.cli import accounts, audit, demo, detect, doctor, migrate, openapi, points, rules, up
+from convex.cli import (
+    accounts,
+    audit,
+    demo,
+    detect,
+    doctor,
+    migrate,
+    openapi,
+    points,
+    rules,
+    rules_backtest,
+    up,
+)
 from convex.cli.say import say_error
 from convex.errors import ConvexError
 
@@ -33,6 +45,7 @@ app.command("openapi")(openapi.openapi)
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
 app.add_typer(audit.app, name="audit")
+rules.app.command("backtest")(rules_backtest.backtest)
 app.add_typer(rules.app, name="rules")
 
 
