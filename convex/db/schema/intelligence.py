@@ -18,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from convex.db.schema.columns import (
     by_user,
@@ -205,6 +206,7 @@ alert_patterns = Table(
     instant("last_seen_at", nullable=False),
     instant("last_occurrence_at"),
     instant("next_expected_at"),
+    Column("trigger_ids", ARRAY(UUID), nullable=False, server_default=text("'{}'")),
     instant("created_at", now=True),
     instant("updated_at", now=True),
     one_of("type", "seasonal", "cyclical", "correlated", "triggered_by", "escalating"),
@@ -213,10 +215,29 @@ alert_patterns = Table(
     within("confidence", 0, 100),
     within("p_value", 0, 1),
     UniqueConstraint("workspace_id", "fingerprint"),
+    Index("ix_alert_patterns_listing", "workspace_id", text("confidence DESC"), text("id DESC")),
     in_workspace(),
     same_workspace("framework_id", "frameworks"),
     same_workspace("rule_id", "alert_rules"),
     same_workspace("other_rule_id", "alert_rules"),
+)
+
+# One look at a workspace's history: `tested` holds, by type, how many were tested and found.
+pattern_runs = Table(
+    "pattern_runs",
+    metadata,
+    uuid_key(),
+    workspace(),
+    instant("as_of", nullable=False),
+    Column("triggers", Integer, nullable=False),
+    Column("episodes", Integer, nullable=False),
+    Column("rules", Integer, nullable=False),
+    Column("shown", Integer, nullable=False),
+    json("tested", None),
+    Column("seconds", Double, nullable=False),
+    instant("created_at", now=True),
+    Index("ix_pattern_runs_workspace_id_as_of", "workspace_id", "as_of"),
+    in_workspace(),
 )
 
 alert_predictions = Table(

@@ -201,7 +201,7 @@ live_events = Table(
     instant("created_at", now=True),
     PrimaryKeyConstraint("workspace_id", "cursor"),
     Index("ix_live_events_created_at", "created_at"),
-    one_of("type", "alert", "notification", "health", "prediction"),
+    one_of("type", "alert", "notification", "health", "prediction", "pattern"),
     in_workspace(),
 )
 
