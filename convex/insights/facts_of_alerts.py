@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 from convex.analytics import read as analytics
+from convex.analytics.noise import noise
 from convex.db import Connection
 from convex.insights import fact_store
 from convex.insights.model import RATIO
@@ -114,7 +115,7 @@ async def add_noisy_rules(connection: Connection, scope: Scope, packer: Packer) 
     """The rules that fire most."""
     if not await _marts(connection, packer):
         return
-    found = await analytics.noise(connection, today=scope.as_of.date(), days=scope.days, limit=100)
+    found = await noise(connection, today=scope.as_of.date(), days=scope.days, limit=100)
     start, end = day_window(scope.as_of, scope.days)
     rules = [
         rule

@@ -16,8 +16,8 @@ _START = datetime(2026, 11, 18, tzinfo=UTC)
 
 
 def fact(value: Value, unit: str = "", *, days: int = 0, what: str = "something") -> Fact:
-    window = {"start": _START, "end": _START + timedelta(days=days)} if days else {}
-    return Fact(id="f1", key="k", query="q", what=what, value=value, unit=unit, **window)
+    start, end = (_START, _START + timedelta(days=days)) if days else (None, None)
+    return Fact("f1", "k", "q", what, value, unit, start=start, end=end)
 
 
 def held(text: str, *facts: Fact) -> bool:
