@@ -138,6 +138,7 @@ _TAGS = {
     "frameworks": "What is watched.",
     "metrics": "Metrics, series and their points.",
     "points": "Measured values in; what was rejected, and why.",
+    "sources": "Where points are pulled from, and how that goes.",
     "rules": "When to alert.",
     "triggers": "What has fired, and what was done about it.",
     "alertmanager": "For programs that speak to an Alertmanager: Prometheus, amtool.",

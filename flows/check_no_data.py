@@ -1,10 +1,13 @@
-"""Look, every minute, for series that have gone silent, and end triggers nobody speaks for."""
+"""Look, every minute, for series that have gone silent, and end triggers nobody speaks for; and
+bring to Prefect what members want of their sources, since a run of its own would cost a start.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
 
 from convex.alerts.external import expire
@@ -12,6 +15,7 @@ from convex.alerts.silence_of_data import check_silence
 from convex.db import SYSTEM, Identity, Role
 from convex.workspaces.store import list_workspaces
 from flows.runtime import announcer, worker_database
+from flows.setup.sources import serve_sources
 
 
 @flow(name="check-no-data")
@@ -34,5 +38,8 @@ async def check_no_data() -> int:
             if transitions:
                 wakes.announce(workspace.id, stale.cursor or result.cursor)
             changed += transitions
+        async with get_client() as client:
+            for line in await serve_sources(client, database):
+                get_run_logger().info("Sources: %s", line)
     get_run_logger().info("%d transitions in %d workspaces", changed, len(workspaces))
     return changed

@@ -140,6 +140,8 @@ sources = Table(
     Column("points_total", BigInteger, nullable=False, server_default=text("0")),
     instant("created_at", now=True),
     instant("updated_at", now=True),
+    Column("progress", Double),
+    Column("failed_runs", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("workspace_id", "name"),
     one_of("kind", "file", "sql", "prometheus", "http_json"),
     one_of("last_state", "succeeded", "failed"),

@@ -23,19 +23,30 @@ class FileFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One row of `sources`. `cursor` is the reader's own: empty before the first batch."""
+    """One row of `sources`. `cursor` is the reader's own: empty before the first batch.
+
+    `schedule` is a cron line, a number of seconds, or None (by hand only); `has_secret` says that
+    something is sealed with it; `progress` (0–1) is that of its newest run, `failed_runs` how many
+    have failed since one succeeded.
+    """
 
     id: UUID
     workspace_id: UUID
     name: str
     kind: str
     config: Mapping[str, Any]
+    schedule: str | None
     cursor: Mapping[str, Any]
     enabled: bool
+    has_secret: bool
     points_total: int
+    progress: float | None
+    failed_runs: int
     last_run_at: datetime | None
     last_state: str | None
     last_error: str | None
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,8 @@ class SourceBatch:
 class FileConfig:
     """The configuration of a source of kind `file`.
 
-    `path` is a file or a pattern (`airports/*.csv.gz`) in the folder that sources may read. Where
+    `path` is a file or a pattern (`airports/*.csv.gz`) in the folder that sources may read, or the
+    http(s) address of a file. Where
     `format` is None the file's name tells it. `framework` and `metric` stand in for columns that
     the files lack.
     """
@@ -71,6 +83,11 @@ class FileConfig:
     format: FileFormat | None = None
     framework: str | None = None
     metric: str | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether `path` is an address."""
+        return self.path.startswith(("http://", "https://"))
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> Self:

@@ -6,3 +6,7 @@ WITH CHECK (
     workspace_id = (SELECT convex.acting_workspace())
     AND (SELECT convex.acting_role()) = 'ingest'
 );
+
+-- How far a source's run is (0 to 1, NULL: not known), and how many have failed since the last good.
+ALTER TABLE convex.sources ADD COLUMN progress double precision;
+ALTER TABLE convex.sources ADD COLUMN failed_runs integer NOT NULL DEFAULT 0;
