@@ -887,6 +887,7 @@ export interface paths {
         /**
          * Mute for a while
          * @description Nothing that matches is told until the end; a resolve of what was told before still is.
+         *     One that would mute more than anybody means is refused (409) until `confirm_broad` says so.
          */
         post: operations["create_silence_api_v1_silences_post"];
         delete?: never;
@@ -941,6 +942,110 @@ export interface paths {
          * @description What is given is changed; an end in the past ends it now. One that is over stays (422).
          */
         patch: operations["change_silence_api_v1_silences__silence_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/mute-windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Mute windows
+         * @description By name.
+         */
+        get: operations["list_all_api_v1_mute_windows_get"];
+        put?: never;
+        /**
+         * Mute at certain hours
+         * @description By the wall clock of a zone, over changes of the clocks and midnight alike.
+         */
+        post: operations["create_api_v1_mute_windows_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mute-windows/{window_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One
+         * @description A mute window.
+         */
+        get: operations["get_one_api_v1_mute_windows__window_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Altogether; editors may disable it. Owners only.
+         */
+        delete: operations["delete_api_v1_mute_windows__window_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change
+         * @description What is given is changed, and holds at once.
+         */
+        patch: operations["change_api_v1_mute_windows__window_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/inhibition-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Inhibition rules
+         * @description By name.
+         */
+        get: operations["list_all_api_v1_inhibition_rules_get"];
+        put?: never;
+        /**
+         * Let one alert speak for others
+         * @description While a source is open, targets that share the labels with it are not told.
+         */
+        post: operations["create_api_v1_inhibition_rules_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inhibition-rules/{inhibition_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One
+         * @description An inhibition rule.
+         */
+        get: operations["get_one_api_v1_inhibition_rules__inhibition_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Altogether; editors may disable it. Owners only.
+         */
+        delete: operations["delete_api_v1_inhibition_rules__inhibition_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change
+         * @description What is given is changed, and holds at once.
+         */
+        patch: operations["change_api_v1_inhibition_rules__inhibition_id__patch"];
         trace?: never;
     };
     "/api/v1/frameworks": {
@@ -1219,6 +1324,79 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sources
+         * @description By name, each with how its newest run went. Secrets are never shown.
+         */
+        get: operations["list_sources_api_v1_sources_get"];
+        put?: never;
+        /**
+         * Pull from somewhere
+         * @description The flows take it up within a minute, and then by its schedule, from its beginning (or
+         *     `start`) on. Addresses must be public, unless the operator allows the host.
+         */
+        post: operations["create_source_api_v1_sources_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One source
+         * @description Its settings, and how far it is.
+         */
+        get: operations["get_source_api_v1_sources__source_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Forget it
+         * @description Its points stay. Owners only.
+         */
+        delete: operations["delete_source_api_v1_sources__source_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change it
+         * @description What is given is changed. It goes on from where it was; see /run.
+         */
+        patch: operations["change_source_api_v1_sources__source_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run it now
+         * @description The flows take it up within a minute; the source says how far it is and how it went.
+         */
+        post: operations["run_source_api_v1_sources__source_id__run_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/analytics/summary": {
         parameters: {
             query?: never;
@@ -1308,7 +1486,7 @@ export interface paths {
         };
         /**
          * What was not worth it
-         * @description The noisiest rules, those that nobody acknowledges, and what was suppressed.
+         * @description The noisiest rules, those that nobody acknowledges, who was woken, what was suppressed.
          */
         get: operations["get_noise_api_v1_analytics_noise_get"];
         put?: never;
@@ -2455,6 +2633,30 @@ export interface components {
             note: string;
         };
         /**
+         * Counterfactual
+         * @description What became of the triggers that nobody was told of: was it right to suppress them?
+         */
+        Counterfactual: {
+            /** Untold */
+            untold: number;
+            /**
+             * Judged
+             * @description Those that somebody marked afterwards.
+             */
+            judged: number;
+            /** Actionable */
+            actionable: number;
+            /** False Positive */
+            false_positive: number;
+            /**
+             * Miss Rate
+             * @description actionable / judged
+             */
+            miss_rate: number | null;
+            /** Missed */
+            missed: components["schemas"]["MissedTrigger"][];
+        };
+        /**
          * DeliveryShape
          * @description One attempt.
          */
@@ -2926,6 +3128,120 @@ export interface components {
             mappings: components["schemas"]["MappingBody"][];
         };
         /**
+         * InhibitionChange
+         * @description What is given is changed.
+         */
+        InhibitionChange: {
+            /** Name */
+            name?: string | null;
+            /** Source Matchers */
+            source_matchers?: components["schemas"]["MatcherBody"][] | null;
+            /** Target Matchers */
+            target_matchers?: components["schemas"]["MatcherBody"][] | null;
+            /** Equal Labels */
+            equal_labels?: string[] | null;
+            /** Enabled */
+            enabled?: boolean | null;
+        };
+        /**
+         * InhibitionNew
+         * @description While a source is open, targets with the same values of these labels are not told.
+         */
+        InhibitionNew: {
+            /**
+             * Name
+             * @example A closed airport explains its delays
+             */
+            name: string;
+            /**
+             * Source Matchers
+             * @description All must fit. A label of the series, or rule, framework, metric, severity, type, trigger, tag.
+             */
+            source_matchers: components["schemas"]["MatcherBody"][];
+            /**
+             * Target Matchers
+             * @description All must fit. A label of the series, or rule, framework, metric, severity, type, trigger, tag.
+             */
+            target_matchers: components["schemas"]["MatcherBody"][];
+            /**
+             * Equal Labels
+             * @example [
+             *       "framework"
+             *     ]
+             */
+            equal_labels?: string[];
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+        };
+        /**
+         * InhibitionShape
+         * @description An inhibition rule.
+         */
+        InhibitionShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Source Matchers */
+            source_matchers: components["schemas"]["MatcherBody"][];
+            /** Target Matchers */
+            target_matchers: components["schemas"]["MatcherBody"][];
+            /** Equal Labels */
+            equal_labels: string[];
+            /** Enabled */
+            enabled: boolean;
+            author: components["schemas"]["Person"] | null;
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * IntervalBody
+         * @description From `start` to `end` by the wall clock, beginning on these days (every day when left out);
+         *     an end that is not later is on the next day, "00:00" is midnight.
+         */
+        IntervalBody: {
+            /** Days */
+            days?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+            /**
+             * Start
+             * @example 22:00
+             */
+            start: string;
+            /**
+             * End
+             * @example 22:00
+             */
+            end: string;
+        };
+        /**
+         * IntervalShape
+         * @description An interval with the days on which it begins.
+         */
+        IntervalShape: {
+            /** Days */
+            days: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+            /** Start */
+            start: string;
+            /** End */
+            end: string;
+        };
+        /**
          * InvitationShape
          * @description A link, as far as it may be shown.
          */
@@ -3329,6 +3645,112 @@ export interface components {
             series: number;
         };
         /**
+         * MissedTrigger
+         * @description A trigger that nobody was told of and that proved actionable.
+         */
+        MissedTrigger: {
+            /**
+             * Trigger Id
+             * Format: uuid
+             */
+            trigger_id: string;
+            /** Rule Id */
+            rule_id: string | null;
+            /** Rule Name */
+            rule_name: string | null;
+            /** Framework */
+            framework: string;
+            /** Severity */
+            severity: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** State */
+            state: string;
+            /** Reasons */
+            reasons: string[];
+        };
+        /**
+         * MuteWindowChange
+         * @description What is given is changed.
+         */
+        MuteWindowChange: {
+            /** Name */
+            name?: string | null;
+            /** Matchers */
+            matchers?: components["schemas"]["MatcherBody"][] | null;
+            /** Timezone */
+            timezone?: string | null;
+            /** Intervals */
+            intervals?: components["schemas"]["IntervalBody"][] | null;
+            /** Enabled */
+            enabled?: boolean | null;
+        };
+        /**
+         * MuteWindowNew
+         * @description What is muted at the same hours every week.
+         */
+        MuteWindowNew: {
+            /**
+             * Name
+             * @example Nightly imports
+             */
+            name: string;
+            /**
+             * Matchers
+             * @description All must fit. A label of the series, or rule, framework, metric, severity, type, trigger, tag.
+             */
+            matchers: components["schemas"]["MatcherBody"][];
+            /**
+             * Timezone
+             * @example Europe/Berlin
+             */
+            timezone: string;
+            /** Intervals */
+            intervals: components["schemas"]["IntervalBody"][];
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+        };
+        /**
+         * MuteWindowShape
+         * @description A mute window.
+         */
+        MuteWindowShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Matchers */
+            matchers: components["schemas"]["MatcherBody"][];
+            /** Timezone */
+            timezone: string;
+            /** Intervals */
+            intervals: components["schemas"]["IntervalShape"][];
+            /** Enabled */
+            enabled: boolean;
+            author: components["schemas"]["Person"] | null;
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * Noise
          * @description Alerts that cost attention without being worth it.
          */
@@ -3344,29 +3766,65 @@ export interface components {
              */
             to: string;
             /** Rules */
-            rules: {
-                [key: string]: unknown;
-            }[];
+            rules: components["schemas"]["NoisyRule"][];
             /** Never Acknowledged */
-            never_acknowledged: {
-                [key: string]: unknown;
-            }[];
+            never_acknowledged: components["schemas"]["NoisyRule"][];
             /** Always Auto Resolved */
-            always_auto_resolved: {
-                [key: string]: unknown;
-            }[];
+            always_auto_resolved: components["schemas"]["NoisyRule"][];
             /** Flapping */
-            flapping: {
-                [key: string]: unknown;
-            }[];
+            flapping: components["schemas"]["NoisyRule"][];
             /** Members */
-            members: {
-                [key: string]: unknown;
-            }[];
-            /** Suppression */
-            suppression: {
-                [key: string]: unknown;
-            };
+            members: components["schemas"]["PagedMember"][];
+            suppression: components["schemas"]["Suppression"];
+        };
+        /**
+         * NoisyRule
+         * @description A rule, and what it cost.
+         */
+        NoisyRule: {
+            /**
+             * Rule Id
+             * @description Null for a rule that is gone.
+             */
+            rule_id: string | null;
+            /** Name */
+            name: string | null;
+            /**
+             * Framework Id
+             * Format: uuid
+             */
+            framework_id: string;
+            /** Framework */
+            framework: string;
+            /** Framework Name */
+            framework_name: string;
+            /** Severity */
+            severity: string;
+            /** Type */
+            type: string;
+            /** Triggers */
+            triggers: number;
+            /**
+             * Share
+             * @description Of all triggers of the window.
+             */
+            share: number | null;
+            /** Open */
+            open: number;
+            /** Acknowledged */
+            acknowledged: number;
+            /** Repeats */
+            repeats: number;
+            /** Pages */
+            pages: number;
+            /** Pages Sleep Hours */
+            pages_sleep_hours: number;
+            /** Auto Resolved Rate */
+            auto_resolved_rate: number | null;
+            /** Flap Rate */
+            flap_rate: number | null;
+            /** False Positive Rate */
+            false_positive_rate: number | null;
         };
         /**
          * NoteBody
@@ -3446,6 +3904,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** PageOf[InhibitionShape] */
+        PageOf_InhibitionShape_: {
+            /** Items */
+            items: components["schemas"]["InhibitionShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
         /** PageOf[LedgerShape] */
         PageOf_LedgerShape_: {
             /** Items */
@@ -3470,6 +3938,16 @@ export interface components {
         PageOf_MetricShape_: {
             /** Items */
             items: components["schemas"]["MetricShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
+        /** PageOf[MuteWindowShape] */
+        PageOf_MuteWindowShape_: {
+            /** Items */
+            items: components["schemas"]["MuteWindowShape"][];
             /**
              * Next Cursor
              * @description `cursor` of the next page; null after the last.
@@ -3526,6 +4004,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** PageOf[SourceShape] */
+        PageOf_SourceShape_: {
+            /** Items */
+            items: components["schemas"]["SourceShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
         /** PageOf[StrategyScoreShape] */
         PageOf_StrategyScoreShape_: {
             /** Items */
@@ -3565,6 +4053,31 @@ export interface components {
              * @description `cursor` of the next page; null after the last.
              */
             next_cursor: string | null;
+        };
+        /**
+         * PagedMember
+         * @description Somebody's pages, by the hours of their own zone.
+         */
+        PagedMember: {
+            /**
+             * User Id
+             * Format: uuid
+             */
+            user_id: string;
+            /** Name */
+            name: string | null;
+            /** Timezone */
+            timezone: string;
+            /** Pages */
+            pages: number;
+            /** Pages Business Hours */
+            pages_business_hours: number;
+            /** Pages Off Hours */
+            pages_off_hours: number;
+            /** Pages Sleep Hours */
+            pages_sleep_hours: number;
+            /** Sleep Share */
+            sleep_share: number | null;
         };
         /**
          * PasswordChange
@@ -3715,11 +4228,16 @@ export interface components {
         };
         /**
          * Previewed
-         * @description The open triggers that the matchers fit: the newest hundred, and how many there are.
+         * @description The open triggers that the matchers fit: the newest hundred, and how many there are of how
+         *     many open ones. `too_broad` says why a silence would need `confirm_broad`, null if it would not.
          */
         Previewed: {
             /** Matching */
             matching: number;
+            /** Open */
+            open: number;
+            /** Too Broad */
+            too_broad: string | null;
             /** Triggers */
             triggers: components["schemas"]["TriggerShape"][];
         };
@@ -4258,6 +4776,17 @@ export interface components {
             differences: components["schemas"]["RuleDifference"][];
         };
         /**
+         * RunRequested
+         * @description The request for a run; the source says how it went.
+         */
+        RunRequested: {
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+        };
+        /**
          * SeriesPoints
          * @description Points of a series; `step_seconds` 0: as they were measured.
          */
@@ -4363,6 +4892,12 @@ export interface components {
             ends_at?: string | null;
             /** Reason */
             reason?: string | null;
+            /**
+             * Confirm Broad
+             * @description As in a new silence, where matchers change.
+             * @default false
+             */
+            confirm_broad?: boolean;
         };
         /**
          * SilenceNew
@@ -4386,6 +4921,12 @@ export interface components {
              * @example Runway works until noon.
              */
             reason: string;
+            /**
+             * Confirm Broad
+             * @description That so much is meant, after a silence was refused for it (409).
+             * @default false
+             */
+            confirm_broad?: boolean;
         };
         /**
          * SilencePreview
@@ -4430,6 +4971,114 @@ export interface components {
             reason: string;
             /** Version */
             version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * SourceChange
+         * @description What is given is changed; `secret` replaces all of it, null takes schedule or secret away.
+         */
+        SourceChange: {
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            } | null;
+            /** Secret */
+            secret?: {
+                [key: string]: unknown;
+            } | null;
+            /** Schedule */
+            schedule?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+        };
+        /**
+         * SourceNew
+         * @description Where points are pulled from. Its name is that of its deployment.
+         */
+        SourceNew: {
+            /**
+             * Name
+             * @example orders
+             */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "file" | "sql" | "prometheus" | "http_json";
+            /**
+             * Config
+             * @description file: path, format, framework, metric. sql: query, cursor_column, framework, metric, overlap_seconds. prometheus: url, queries [{query, metric, framework}], step_seconds, start, delay_seconds. http_json: url, points, fields, framework, metric, parameters, next, next_parameter, start. See docs/ingestion.md.
+             * @example {
+             *       "path": "airports/*.csv.gz"
+             *     }
+             */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Secret */
+            secret?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Schedule
+             * @example *\/5 * * * *
+             */
+            schedule?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+        };
+        /**
+         * SourceShape
+         * @description A source, and how its newest run went.
+         */
+        SourceShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "file" | "sql" | "prometheus" | "http_json";
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Has Secret */
+            has_secret: boolean;
+            /** Schedule */
+            schedule: string | null;
+            /** Enabled */
+            enabled: boolean;
+            /** Points Total */
+            points_total: number;
+            /** Progress */
+            progress: number | null;
+            /** Failed Runs */
+            failed_runs: number;
+            /** Last Run At */
+            last_run_at: string | null;
+            /** Last State */
+            last_state: string | null;
+            /** Last Error */
+            last_error: string | null;
             /**
              * Created At
              * Format: date-time
@@ -4727,6 +5376,25 @@ export interface components {
             previous: components["schemas"]["Window"];
             /** Refreshed At */
             refreshed_at: string | null;
+        };
+        /**
+         * Suppression
+         * @description What was sent and what was not; effectiveness = suppressed / (suppressed + sent).
+         */
+        Suppression: {
+            /** Sent */
+            sent: number;
+            /** Suppressed */
+            suppressed: number;
+            /** Effectiveness */
+            effectiveness: number | null;
+            /** By Reason */
+            by_reason: {
+                [key: string]: number;
+            };
+            /** Suppressed Actionable */
+            suppressed_actionable: number;
+            counterfactual: components["schemas"]["Counterfactual"];
         };
         /**
          * SystemHealth
@@ -7342,6 +8010,332 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    list_all_api_v1_mute_windows_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_MuteWindowShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    create_api_v1_mute_windows_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteWindowNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MuteWindowShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_one_api_v1_mute_windows__window_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MuteWindowShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    delete_api_v1_mute_windows__window_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    change_api_v1_mute_windows__window_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteWindowChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MuteWindowShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_all_api_v1_inhibition_rules_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_InhibitionShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    create_api_v1_inhibition_rules_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InhibitionNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InhibitionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_one_api_v1_inhibition_rules__inhibition_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                inhibition_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InhibitionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    delete_api_v1_inhibition_rules__inhibition_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                inhibition_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    change_api_v1_inhibition_rules__inhibition_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                inhibition_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InhibitionChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InhibitionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     list_all_api_v1_frameworks_get: {
         parameters: {
             query?: {
@@ -8056,13 +9050,13 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_summary_api_v1_analytics_summary_get: {
+    list_sources_api_v1_sources_get: {
         parameters: {
             query?: {
-                /** @description Up to today, in UTC. */
-                days?: number;
-                /** @description Only this framework, by id. */
-                framework?: string | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
             };
             header?: never;
             path?: never;
@@ -8076,7 +9070,213 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Summary"];
+                    "application/json": components["schemas"]["PageOf_SourceShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    create_source_api_v1_sources_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_source_api_v1_sources__source_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    delete_source_api_v1_sources__source_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    change_source_api_v1_sources__source_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    run_source_api_v1_sources__source_id__run_post: {
+        parameters: {
+            query?: {
+                /** @description From its beginning: what is there already changes nothing. */
+                again?: boolean;
+            };
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRequested"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_summary_api_v1_analytics_summary_get: {
+        parameters: {
+            query?: {
+                /** @description Up to today, in UTC. */
+                days?: number;
+                /** @description Only this framework, by id. */
+                framework?: string | null;
+                /** @description rows: flat JSON objects, for Grafana; csv and parquet: the same as a file. */
+                format?: "json" | "rows" | "csv" | "parquet";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Summary"] | {
+                        [key: string]: unknown;
+                    }[];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             400: components["responses"]["Problem400"];
@@ -8096,6 +9296,8 @@ export interface operations {
                 days?: number;
                 /** @description Only this framework, by id. */
                 framework?: string | null;
+                /** @description rows: flat JSON objects, for Grafana; csv and parquet: the same as a file. */
+                format?: "json" | "rows" | "csv" | "parquet";
             };
             header?: never;
             path?: never;
@@ -8109,7 +9311,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Trends"];
+                    "application/json": components["schemas"]["Trends"] | {
+                        [key: string]: unknown;
+                    }[];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             400: components["responses"]["Problem400"];
@@ -8126,6 +9332,8 @@ export interface operations {
             query?: {
                 /** @description Up to today, in UTC. */
                 days?: number;
+                /** @description rows: flat JSON objects, for Grafana; csv and parquet: the same as a file. */
+                format?: "json" | "rows" | "csv" | "parquet";
             };
             header?: never;
             path?: never;
@@ -8139,7 +9347,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Performance"];
+                    "application/json": components["schemas"]["Performance"] | {
+                        [key: string]: unknown;
+                    }[];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             400: components["responses"]["Problem400"];
@@ -8159,6 +9371,8 @@ export interface operations {
                 framework?: string | null;
                 /** @description In whose hours, such as Europe/Berlin. */
                 timezone?: string;
+                /** @description rows: flat JSON objects, for Grafana; csv and parquet: the same as a file. */
+                format?: "json" | "rows" | "csv" | "parquet";
             };
             header?: never;
             path?: never;
@@ -8172,7 +9386,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Distribution"];
+                    "application/json": components["schemas"]["Distribution"] | {
+                        [key: string]: unknown;
+                    }[];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             400: components["responses"]["Problem400"];
@@ -8191,6 +9409,8 @@ export interface operations {
                 days?: number;
                 /** @description Rules in each list. */
                 limit?: number;
+                /** @description rows: flat JSON objects, for Grafana; csv and parquet: the same as a file. */
+                format?: "json" | "rows" | "csv" | "parquet";
             };
             header?: never;
             path?: never;
@@ -8204,7 +9424,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Noise"];
+                    "application/json": components["schemas"]["Noise"] | {
+                        [key: string]: unknown;
+                    }[];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             400: components["responses"]["Problem400"];

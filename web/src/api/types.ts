@@ -48,3 +48,26 @@ export type Member = Schemas["MemberShape"];
 export type ApiKey = Schemas["ApiKeyShape"];
 export type KeyScope = ApiKey["scopes"][number];
 export type AuditEntry = Schemas["AuditShape"];
+
+export type ChannelInput = Schemas["ChannelNew"];
+export type ChannelHealth = Schemas["ChannelHealth"];
+export type Preferences = Schemas["Preferences"];
+export type PreferencesChange = Schemas["PreferencesChange"];
+export type EscalationStep = Schemas["EscalationStep"];
+
+/** The analytics answer as rows or tables too; what this page asks for is the object. */
+export type AnalyticsSummary = Schemas["Summary"];
+export type AnalyticsFigures = Schemas["Window"];
+export type AnalyticsTrends = Schemas["Trends"];
+export type AnalyticsDistribution = Schemas["Distribution"];
+export type AnalyticsPerformance = Schemas["Performance"];
+export type FrameworkFigures = AnalyticsPerformance["items"][number];
+export type Noise = Schemas["Noise"];
+export type NoisyRule = Schemas["NoisyRule"];
+export type PagedMember = Schemas["PagedMember"];
+
+export type Matcher = Schemas["MatcherBody"];
+export type Silence = Schemas["SilenceShape"];
+export type SilenceInput = Schemas["SilenceNew"];
+export type MuteWindow = Schemas["MuteWindowShape"];
+export type InhibitionRule = Schemas["InhibitionShape"];

@@ -1,8 +1,10 @@
 import clsx from "clsx";
 import {
+  BellOff,
   BellRing,
   BookOpen,
   Building2,
+  ChartColumn,
   Database,
   Ellipsis,
   ExternalLink,
@@ -10,6 +12,7 @@ import {
   History,
   Inbox,
   type LucideIcon,
+  Send,
   ShieldCheck,
   SlidersHorizontal,
   Workflow,
@@ -34,7 +37,10 @@ export const ITEMS: readonly Item[] = [
   { to: "/alerts", name: "Alerts", icon: BellRing, counts: "open", thumb: true },
   { to: "/history", name: "History", icon: History },
   { to: "/rules", name: "Rules", icon: SlidersHorizontal, thumb: true },
+  { to: "/silences", name: "Silences", icon: BellOff },
+  { to: "/analytics", name: "Analytics", icon: ChartColumn },
   { to: "/inbox", name: "Inbox", icon: Inbox, counts: "unread", thumb: true },
+  { to: "/notifications", name: "Notifications", icon: Send, group: "settings" },
   { to: "/workspace", name: "Workspace", icon: Building2, group: "settings" },
 ];
 
