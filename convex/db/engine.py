@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -103,6 +103,19 @@ class Database:
             return await cursor.fetchall()
         finally:
             await self._pool.putconn(connection)
+
+    async def write_at_once(
+        self, identity: Identity, statement: str, parameters: Mapping[str, Any]
+    ) -> list[DictRow]:
+        """The rows of one statement as `identity`, in one round trip and its own transaction.
+
+        Committed when it returns. What is sent in a pipeline up to its end is one transaction.
+        """
+        async with self._pool.connection() as connection:
+            async with connection.pipeline():
+                await connection.execute(_identify(identity))
+                cursor = await connection.execute(statement, parameters)
+            return await cursor.fetchall()
 
     async def _begin(self, statements: str) -> tuple[Connection, AsyncCursor[DictRow]]:
         """A connection on which these statements were the first, sent in one round trip.

@@ -13,6 +13,7 @@ import orjson
 from psycopg.rows import DictRow
 
 from convex.db import Connection
+from convex.notifications.in_app import words_for
 from convex.notifications.model import (
     Change,
     ChannelKind,
@@ -176,10 +177,18 @@ def save_queries(
     """What writes a plan; rows whose ids are in `leased` are in the hands of `lease` at once."""
     queries: list[Query] = []
     if planned:
-        payloads: dict[int, Mapping[str, Any]] = {id(one.payload): one.payload for one in planned}
-        numbers = {payload: number for number, payload in enumerate(payloads, start=1)}
+        payloads: list[Mapping[str, Any]] = []
+        numbers: dict[tuple[int, Kind | None], int] = {}
+        rows: list[dict[str, Any]] = []
         # As JSON: PostgreSQL reads it faster than Python writes arrays of texts with quotes.
-        rows = [_as_json(one, numbers[id(one.payload)]) for one in planned]
+        for one in planned:
+            later = _is_told_later(one)
+            payload = (id(one.payload), one.kind if later else None)
+            number = numbers.get(payload)
+            if number is None:
+                payloads.append(_with_words(one) if later else one.payload)
+                number = numbers[payload] = len(payloads)
+            rows.append(_as_json(one, number))
         if lease is not None:
             for one, row in zip(planned, rows, strict=True):
                 if one.id in leased:
@@ -190,7 +199,7 @@ def save_queries(
                 {
                     "now": now,
                     "rows": orjson.dumps(rows).decode(),
-                    "payloads": orjson.dumps(list(payloads.values())).decode(),
+                    "payloads": orjson.dumps(payloads).decode(),
                 },
             )
         )
@@ -222,6 +231,16 @@ def save_queries(
             )
         )
     return queries
+
+
+def _is_told_later(one: Planned) -> bool:
+    """Due in an inbox, with words that are known already."""
+    in_app = one.state is State.DUE and one.target.kind is ChannelKind.IN_APP
+    return in_app and one.kind is not Kind.DIGEST
+
+
+def _with_words(one: Planned) -> Mapping[str, Any]:
+    return {**one.payload, "said": words_for(one.kind, one.severity, one.payload)}
 
 
 def _as_json(one: Planned, payload_number: int) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from convex.db import Connection
-from convex.notifications import inbox
 from convex.notifications.channels.message import Part
 from convex.notifications.channels.port import Outcome
 from convex.notifications.model import ChannelKind, Kind
@@ -100,29 +99,6 @@ _RECORD = f"WITH {_OUTCOMES} SELECT 1 WHERE false"
 _CARRIED = """
 SELECT carried_by, kind, severity, payload FROM convex.alert_notifications
 WHERE carried_by = ANY (%s) ORDER BY created_at, transition_id, id
-"""
-_IN_APP = """
-WITH told AS (
-    UPDATE convex.alert_notifications AS n
-    SET state = 'delivered', delivered_at = %(now)s, attempts = n.attempts + 1,
-        updated_at = %(now)s
-    WHERE n.id = ANY (ARRAY(
-        SELECT n.id FROM convex.alert_notifications AS n
-        WHERE n.state = 'due' AND n.due_at <= %(now)s AND n.channel_kind = 'in_app'
-        ORDER BY n.due_at
-        LIMIT %(limit)s
-        FOR UPDATE SKIP LOCKED
-    ))
-    RETURNING n.id, n.workspace_id, n.recipient_id, n.trigger_id, n.kind, n.severity, n.payload,
-        n.created_at, n.attempts, n.due_at, n.group_key
-),
-logged AS (
-    INSERT INTO convex.notification_deliveries (
-        workspace_id, notification_id, attempt, started_at, finished_at, outcome
-    )
-    SELECT workspace_id, id, attempts, %(now)s, %(now)s, 'delivered' FROM told
-)
-SELECT * FROM told ORDER BY due_at
 """
 _CHANNEL_RESULTS = """
 UPDATE convex.channels AS c
@@ -241,36 +217,8 @@ async def record_and_claim(
         rows = await _fetch(connection, _CLAIM, parameters)
     # Read after the claim, by a statement that sees what joined the message until then; a claimed
     # message takes nothing more.
-    carried = await _carried(connection, [row["id"] for row in rows if _may_carry(row)])
+    carried = await carried_parts(connection, [row["id"] for row in rows if may_carry(row)])
     return [_claim(row, carried.get(row["id"], ())) for row in rows]
-
-
-async def deliver_in_app(
-    connection: Connection, now: datetime, limit: int
-) -> tuple[int, dict[UUID, int]]:
-    """Tell what is due in inboxes, which needs no network: how many, and the newest cursors."""
-    rows = await _fetch(connection, _IN_APP, {"now": now, "limit": limit})
-    if not rows:
-        return 0, {}
-    carried = await _carried(connection, [row["id"] for row in rows if _may_carry(row)])
-    entries = [
-        inbox.Entry(
-            id=row["id"],
-            workspace_id=row["workspace_id"],
-            recipient_id=row["recipient_id"],
-            framework_id=_framework(row["payload"]),
-            trigger_id=row["trigger_id"],
-            kind=Kind(row["kind"]),
-            severity=row["severity"],
-            payload=row["payload"],
-            created_at=row["created_at"],
-            read_at=None,
-            carried=carried.get(row["id"], ()),
-        )
-        for row in rows
-        if row["recipient_id"] is not None
-    ]
-    return len(rows), await inbox.append_events(connection, entries)
 
 
 async def reclaim(
@@ -279,7 +227,7 @@ async def reclaim(
     """Take up what has failed once more; firings of triggers that are over are left alone."""
     parameters = {"ids": list(ids), "lease": lease, "until": until}
     rows = await _fetch(connection, _RECLAIM, parameters)
-    carried = await _carried(connection, [row["id"] for row in rows if _may_carry(row)])
+    carried = await carried_parts(connection, [row["id"] for row in rows if may_carry(row)])
     return [_claim(row, carried.get(row["id"], ())) for row in rows]
 
 
@@ -359,22 +307,19 @@ def _claim(row: DictRow, carried: Sequence[Part]) -> Claim:
     )
 
 
-def _may_carry(row: DictRow) -> bool:
+def may_carry(row: DictRow) -> bool:
+    """Whether others may be said by this one: it has a group, or is a digest."""
     return bool(row["group_key"]) or row["kind"] == Kind.DIGEST
 
 
-async def _carried(connection: Connection, carriers: Sequence[UUID]) -> dict[UUID, list[Part]]:
+async def carried_parts(connection: Connection, carriers: Sequence[UUID]) -> dict[UUID, list[Part]]:
+    """What these messages say besides their own, by their ids."""
     found: dict[UUID, list[Part]] = defaultdict(list)
     if carriers:
         for row in await _fetch(connection, _CARRIED, (list(carriers),)):
             part = Part(Kind(row["kind"]), row["severity"], row["payload"])
             found[row["carried_by"]].append(part)
     return found
-
-
-def _framework(payload: Mapping[str, Any]) -> UUID | None:
-    identity = payload.get("trigger", {}).get("framework_id")
-    return None if identity is None else UUID(identity)
 
 
 async def _fetch(

@@ -1,8 +1,9 @@
 """A shift of the alert flow: plan, deliver, record, for as long as it lasts. Knows no Prefect.
 
-Two loops share one event loop. One plans what the queue holds; the other claims what is due, sends
-many at once, and records. Both are woken by NOTIFY and look by themselves every half second. All
-that matters is in PostgreSQL: a shift may die between any two statements, and another goes on.
+Three loops share one event loop. One plans what the queue holds; one tells inboxes what was put
+off; one claims what is due elsewhere, sends many at once, and records. All are woken by NOTIFY and
+look by themselves every half second. All that matters is in PostgreSQL: a shift may die between any
+two statements, and another goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from psycopg_pool import PoolTimeout
 
 from convex.db import SYSTEM, Database
 from convex.live import ALERT_FLOW_CHANNEL
-from convex.notifications import failover, outbox, reminders, upkeep
+from convex.notifications import failover, in_app, outbox, reminders, upkeep
 from convex.notifications.deliver import Courier
 from convex.notifications.ledger_store import Lease
 from convex.notifications.outbox import Attempt, Claim
@@ -85,7 +86,8 @@ class Shift:
         self._report = report
         self._on_exhausted = on_exhausted
         self._lease = uuid4()
-        self._to_plan, self._to_deliver = asyncio.Event(), asyncio.Event()
+        self._to_plan, self._to_tell = asyncio.Event(), asyncio.Event()
+        self._to_deliver = asyncio.Event()
         self._alive = asyncio.Event()
         self._stopping = asyncio.Event()
         self._finished: list[Attempt] = []
@@ -101,8 +103,8 @@ class Shift:
     def stop(self) -> None:
         """End the shift soon: what is being sent is finished and recorded, nothing is begun."""
         self._stopping.set()
-        self._to_plan.set()
-        self._to_deliver.set()
+        for wanted in (self._to_plan, self._to_tell, self._to_deliver):
+            wanted.set()
 
     async def run(self) -> Totals:
         """Work until the shift is over or `stop` is called. Raises what has failed for a minute."""
@@ -113,6 +115,7 @@ class Shift:
                 listener = group.create_task(self._listen())
                 others = [
                     group.create_task(self._insist(self._plan, self._to_plan, _POLL)),
+                    group.create_task(self._insist(self._tell, self._to_tell, _POLL)),
                     group.create_task(self._insist(self._watch, asyncio.Event(), _WATCH)),
                     group.create_task(self._reports()),
                 ]
@@ -128,7 +131,7 @@ class Shift:
                 task.cancel()
         return self._totals
 
-    # -- the two loops -----------------------------------------------------------------------
+    # -- the three loops ---------------------------------------------------------------------
 
     async def _plan(self) -> bool:
         """Plan a batch; True when there may be more."""
@@ -167,31 +170,36 @@ class Shift:
                     await failover.fail_over(
                         connection, lost, now, email_works=bool(self._settings.smtp.host)
                     )
-                told, cursors = 0, dict[UUID, int]()
-                if self._look_at_inboxes():
-                    told, cursors = await outbox.deliver_in_app(
-                        connection, now, self._settings.delivery.claim_size
-                    )
         except BaseException:
             self._finished = recorded + self._finished
             raise
         for attempt in recorded:
             self._window.count_attempt(attempt)
-        if told:
-            self._looked = 0.0
-        self._window.count_in_app(told)
-        for workspace_id, cursor in cursors.items():
-            self._announce(workspace_id, cursor)
         self._send(claims)
-        return bool(self._finished) or told > 0 or 0 < free == len(claims)
+        return bool(self._finished) or 0 < free == len(claims)
 
-    def _look_at_inboxes(self) -> bool:
-        """What was put off goes to inboxes on the half second, or on and on while there is any."""
+    async def _tell(self) -> bool:
+        """Tell inboxes what is due there; True when there may be more."""
+        if self._stopping.is_set():
+            return False
+        now = _now()
+        told, cursors = await in_app.tell_prepared(self._database, now)
+        self._told(told, cursors)
+        if in_app.is_full(told):
+            return True
         time = asyncio.get_running_loop().time()
         if time - self._looked < _POLL:
             return False
         self._looked = time
-        return True
+        async with self._database.transaction(SYSTEM) as connection:
+            others, cursors = await in_app.tell_others(connection, now)
+        self._told(others, cursors)
+        return in_app.is_full(others)
+
+    def _told(self, told: int, cursors: Mapping[UUID, int]) -> None:
+        self._window.count_in_app(told)
+        for workspace_id, cursor in cursors.items():
+            self._announce(workspace_id, cursor)
 
     def _free(self) -> int:
         """How many more may be sent at once; none without the session that shows that we live."""
@@ -257,10 +265,11 @@ class Shift:
                 ) as connection:
                     await connection.execute(f"LISTEN {ALERT_FLOW_CHANNEL}")
                     self._alive.set()
-                    self._to_plan.set()
                     self._to_deliver.set()
+                    self._to_plan.set()
                     async for _ in connection.notifies():
                         self._to_plan.set()
+                        self._to_tell.set()
             except (psycopg.Error, OSError) as error:
                 _log.warning("the alert flow's session is lost", error=type(error).__name__)
             finally:

@@ -225,6 +225,5 @@ notification_deliveries = Table(
     one_of("outcome", "delivered", "retry", "failed"),
     Index("ix_notification_deliveries_notification_id", "notification_id"),
     Index("ix_notification_deliveries_workspace_id_finished_at", "workspace_id", "finished_at"),
-    in_workspace(),
     same_workspace("notification_id", "alert_notifications"),
 )
