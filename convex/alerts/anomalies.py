@@ -23,7 +23,7 @@ from convex.anomaly.service import Detectors, Scored, SeriesPoints
 from convex.anomaly.store import read_feedback
 from convex.db import Connection
 from convex.metrics.intake import Intake
-from convex.metrics.model import FloatArray, to_datetime
+from convex.metrics.model import FloatArray, IntArray, to_datetime
 from convex.metrics.store import NEVER
 
 __all__ = ["compare", "confidences", "describe", "explained", "is_learnt", "score_fresh"]
@@ -57,6 +57,21 @@ async def score_fresh(
             )
         )
     return await _detectors.score_points(connection, workspace_id, series)
+
+
+async def score_again(
+    connection: Connection,
+    workspace_id: UUID,
+    series_id: int,
+    timestamps: IntArray,
+    values: FloatArray,
+) -> Scored:
+    """What the detector says of a whole series, of which some points came late. It learns the
+    series anew.
+    """
+    whole = SeriesPoints(series_id, timestamps, values, None)
+    scored = await _detectors.relearn(connection, workspace_id, [whole])
+    return scored[series_id]
 
 
 def compare(rule: Rule, values: FloatArray, scores: Sequence[anomaly.Score]) -> Measurements:

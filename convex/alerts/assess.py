@@ -11,7 +11,8 @@ from uuid import UUID
 
 import numpy as np
 
-from convex.alerts import anomalies, late, states, trigger_writes
+from convex.alerts import anomalies, late, states
+from convex.alerts.assess_late import LateBatch
 from convex.alerts.assessment import (
     Assessment,
     Pair,
@@ -20,27 +21,21 @@ from convex.alerts.assessment import (
     is_quiet,
     is_tracked,
 )
-from convex.alerts.batch import Batch
 from convex.alerts.groups import GroupOutcome, Member, as_member, replay_group, shared_by
-from convex.alerts.matchers import fingerprint_of, identity_of, match_all
+from convex.alerts.matchers import fingerprint_of, identity_of
 from convex.alerts.measure import (
-    PREVIOUS_POINT_REACH,
     Measurements,
-    Points,
     fires_at,
     is_learnt,
     is_running_total,
     measure,
     needs_only_the_point,
-    needs_previous_point,
-    spans,
 )
 from convex.alerts.model import Reason, Rule, RuleState
 from convex.alerts.replay import Episode, Outcome, replay
 from convex.db import Connection
-from convex.metrics import store
 from convex.metrics.intake import Intake
-from convex.metrics.model import SECOND, IntArray
+from convex.metrics.model import SECOND
 
 
 async def assess(
@@ -63,7 +58,7 @@ async def assess(
     return assessor.assessment
 
 
-class Assessor(Batch):
+class Assessor(LateBatch):
     """The evaluation of one batch."""
 
     async def run(
@@ -102,7 +97,7 @@ class Assessor(Batch):
         loud = set(self._owners[start:stop][firing].tolist()) if firing.any() else set()
         if watched is not None:
             loud &= set(watched)
-        if self._stored or self._late:
+        if self._stored or self._late or self._late_members:
             loud.update(self._standing(rule, range(first, last)))
         pairs = [Pair(rule, index, self._fresh_of(index)) for index in sorted(loud)]
         if watched is None:
@@ -115,7 +110,8 @@ class Assessor(Batch):
 
     def _near_pairs_of_few(self, rule: Rule, watched: list[int]) -> list[Pair]:
         """The same where a rule watches few of many series."""
-        standing = self._standing(rule, watched) if self._stored or self._late else set()
+        may_stand = self._stored or self._late or self._late_members
+        standing = self._standing(rule, watched) if may_stand else set()
         pairs, quiet = [], 0
         for index in watched:
             start, stop = self._intake.starts[index], self._intake.starts[index + 1]
@@ -135,7 +131,7 @@ class Assessor(Batch):
         for index in indexes:
             key = (rule.id, self._intake.places[index].series_id)
             state = self._stored.get(key)
-            if key in self._late or (
+            if self._came_late(key) or (
                 state is not None and (index in self._intake.stale or not is_quiet(state))
             ):
                 found.add(index)
@@ -147,7 +143,11 @@ class Assessor(Batch):
         pairs = []
         for index in self._watched(rule, first, last):
             at = self._fresh_of(index)
-            if len(at) == 0 and index not in self._intake.stale:
+            if (
+                len(at) == 0
+                and index not in self._intake.stale
+                and (rule.id, self._intake.places[index].series_id) not in self._late_members
+            ):
                 continue
             if offset and len(at):
                 at = await self._due(rule, index, at, offset)
@@ -174,7 +174,7 @@ class Assessor(Batch):
                 not is_tracked(pair.rule)
                 and (state is None or is_quiet(state))
                 and pair.index not in self._intake.stale
-                and (pair.rule.id, place.series_id) not in self._late
+                and not self._came_late((pair.rule.id, place.series_id))
                 and not fires_at(pair.rule, measured.scores).any()
                 and bool(measured.known.all())
             )
@@ -214,56 +214,6 @@ class Assessor(Batch):
         ):
             self.assessment.results.append(result)
 
-    async def _replay_late(self, rules: Mapping[UUID, list[Rule]]) -> None:
-        """What points that came late bring to light, before the new ones are evaluated."""
-        intake = self._intake
-        for index, place in enumerate(intake.places):
-            start, stop = intake.starts[index], intake.starts[index + 1]
-            arrived = intake.timestamps[start:stop][intake.arrived[start:stop]]
-            if len(arrived) == 0:
-                continue
-            for rule in rules.get(place.metric_id, ()):
-                alone = not (rule.group_by or is_running_total(rule) or is_learnt(rule))
-                if alone and match_all(rule.label_matchers, place.labels):
-                    await self._replay_late_pair(rule, index, arrived)
-
-    async def _replay_late_pair(self, rule: Rule, index: int, arrived: IntArray) -> None:
-        place, newest = self._intake.places[index], int(self._intake.newest[index])
-        fingerprint = fingerprint_of(
-            self._workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
-        )
-        known = await trigger_writes.known_episodes(
-            self._connection, self._workspace_id, fingerprint
-        )
-        start, end = late.region(rule, arrived, newest, known)
-        farthest = max(far for far, _ in spans(rule))
-        if needs_previous_point(rule):
-            farthest = PREVIOUS_POINT_REACH
-        found = await store.read_ranges(
-            self._connection,
-            np.array([place.series_id], np.int64),
-            np.array([start - farthest], np.int64),
-            np.array([end], np.int64),
-        )
-        points = Points(*found[place.series_id])
-        before = self._stored.get((rule.id, place.series_id))
-        missed = late.find_missed(
-            rule,
-            fingerprint,
-            points,
-            late.instants_in(points, start, end),
-            before,
-            known,
-            newest=newest,
-            live_from=self._live_from(Pair(rule, index, arrived)),
-        )
-        self.assessment.moved += missed.moved
-        changed = missed.outcome.state != (before or RuleState())
-        if missed.outcome.episodes or changed:
-            self._late[(rule.id, place.series_id)] = Result(
-                rule, place, fingerprint, missed.outcome, before
-            )
-
     async def _replay_groups(self) -> None:
         """Rules whose series share a trigger: under a lock of each group, all its series known."""
         await states.lock_fingerprints(self._connection, list(self._grouped))
@@ -281,18 +231,31 @@ class Assessor(Batch):
                 for (rule_id, series_id), (state, labels) in stored.items()
                 if rule_id == rule.id and identity_of(labels, rule.group_by) == identity
             }
+            before = shared_by(list(known.values()))
+            missed = await self._missed_of_group(rule, fingerprint, here, known)
+            going_on = {**known, **missed.states}
             members = [
-                self._member(rule, series_id, known.get(series_id), here, measured)
-                for series_id in sorted(known.keys() | here.keys())
+                self._member(rule, series_id, going_on.get(series_id), here, measured)
+                for series_id in sorted(going_on.keys() | here.keys())
             ]
-            shared = shared_by(list(known.values()))
-            before = RuleState(
-                trigger_id=shared.trigger_id,
-                trigger_open=shared.open,
-                acknowledged=shared.acknowledged,
+            group = replay_group(rule, fingerprint, members, shared_by(list(going_on.values())))
+            if missed.episodes:
+                earlier = Outcome(RuleState(), missed.episodes)
+                group.recorder.outcome = late.combine(earlier, group.recorder.outcome)
+                group.openers.update(missed.openers)
+            self._keep_group(
+                rule,
+                fingerprint,
+                members,
+                group,
+                here,
+                known,
+                RuleState(
+                    trigger_id=before.trigger_id,
+                    trigger_open=before.open,
+                    acknowledged=before.acknowledged,
+                ),
             )
-            group = replay_group(rule, fingerprint, members, shared)
-            self._keep_group(rule, fingerprint, members, group, here, known, before)
 
     def _member(
         self,

@@ -53,6 +53,7 @@ class Batch:
         self._stored: Mapping[states.StateKey, RuleState] = {}
         self._grouped: dict[str, list[tuple[Pair, Measurements]]] = {}
         self._late: dict[states.StateKey, Result] = {}
+        self._late_members: set[states.StateKey] = set()  # of rules that group
         self._range = (0, 0)
         self._watching: Watching | None = None
         self._indexes: dict[int, int] = {}
@@ -155,17 +156,13 @@ class Batch:
 
     async def _total_before(self, pair: Pair) -> float:
         """The running total before the first instant, points that came late included."""
-        place = self._intake.places[pair.index]
-        state = self._stored.get((pair.rule.id, place.series_id))
+        key = (pair.rule.id, self._intake.places[pair.index].series_id)
+        late = self._late.get(key)
+        state = self._stored.get(key) if late is None else late.outcome.state
         if state is None or state.running_total is None:
             first = int(pair.at[0]) if len(pair.at) else 0
-            return await store.total_before(self._connection, place.series_id, first)
-        start, stop = self._intake.starts[pair.index], self._intake.starts[pair.index + 1]
-        arrived = self._intake.values[start:stop][self._intake.arrived[start:stop]]
-        total = state.running_total
-        for value in arrived.tolist():
-            total += value
-        return total
+            return await store.total_before(self._connection, key[1], first)
+        return state.running_total
 
     def _live_from(self, pair: Pair) -> int:
         intake = self._intake

@@ -25,7 +25,7 @@ from convex.alerts.model import (
 from convex.db import Connection
 from convex.db.pages import Page, decode_cursor, encode_cursor
 from convex.errors import Conflict, NotFound
-from convex.metrics.model import Aggregate, Labels
+from convex.metrics.model import Aggregate, Labels, to_microseconds
 
 DRAFT_COLUMNS = tuple(one.name for one in fields(RuleDraft))
 RULE_COLUMNS = (
@@ -271,6 +271,24 @@ async def series_of_metric(
         (workspace_id, metric_id),
     )
     return {row["id"]: row["labels"] for row in await rows.fetchall()}
+
+
+async def series_with_newest(
+    connection: Connection, workspace_id: UUID, metric_id: UUID
+) -> dict[int, tuple[Labels, int | None]]:
+    """The series of a metric with their labels and newest instant."""
+    rows = await connection.execute(
+        "SELECT id, labels, newest_at FROM convex.series WHERE workspace_id = %s"
+        " AND metric_id = %s",
+        (workspace_id, metric_id),
+    )
+    return {
+        row["id"]: (
+            row["labels"],
+            None if row["newest_at"] is None else to_microseconds(row["newest_at"]),
+        )
+        for row in await rows.fetchall()
+    }
 
 
 async def marked_triggers(

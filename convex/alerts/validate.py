@@ -170,6 +170,8 @@ def _check_time(draft: RuleDraft) -> None:
             if getattr(draft, field):
                 name = field.removesuffix("_seconds")
                 raise _refuse(name, f"A milestone is reached at one point: it has no {name}.")
+        if draft.group_by:
+            raise _refuse("group_by", "A milestone is reached by each series: it has no group_by.")
         if draft.no_data is not NoData.KEEP:
             raise _refuse("no_data", "A milestone waits; it does not watch for missing data.")
     if draft.no_data is not NoData.KEEP and draft.no_data_after_seconds == 0:

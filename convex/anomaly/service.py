@@ -6,8 +6,8 @@ another process took points in, when the transaction that it last learnt in was 
 a point came late. Then it is built again: from its snapshot, and the points since. So neither a
 restart nor a second replica changes a score.
 
-A point that comes late, behind others that were scored already, is never scored itself. It is part
-of what a later rebuild learns only if no snapshot reaches beyond it.
+A point that comes late, behind others that were scored already, is not scored by `score_points`. It
+is part of what a later rebuild learns only if no snapshot reaches beyond it; `relearn` makes it so.
 """
 
 from __future__ import annotations
@@ -92,6 +92,18 @@ class Detectors:
             found = _fold(work, folds)
         await self._remember(connection, workspace_id, folds, now)
         return found
+
+    async def relearn(
+        self, connection: Connection, workspace_id: UUID, series: Sequence[SeriesPoints]
+    ) -> dict[int, Scored]:
+        """Score all points of these series again from the first one on, since some came late: as if
+        all had come in time. They are what is known of the series afterwards.
+        """
+        ids = [one.series_id for one in series]
+        for series_id in ids:
+            self._kept.pop(series_id, None)
+        await store.invalidate(connection, workspace_id, ids)
+        return await self.score_points(connection, workspace_id, series)
 
     async def _prepare(
         self,

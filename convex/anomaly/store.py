@@ -117,6 +117,15 @@ async def save_snapshots(
     )
 
 
+async def invalidate(connection: Connection, workspace_id: UUID, series: Sequence[int]) -> None:
+    """As `forget`, for those who may not remove rows: what is there is of no format any more."""
+    await connection.execute(
+        "UPDATE convex.detector_snapshots SET format = 0, updated_at = now()"
+        " WHERE workspace_id = %s AND series_id = ANY(%s) AND format <> 0",
+        (workspace_id, list(series)),
+    )
+
+
 async def forget(connection: Connection, workspace_id: UUID, series: Sequence[int]) -> None:
     """Drop the snapshots of series: their detectors are built from the points again."""
     await connection.execute(
