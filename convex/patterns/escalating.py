@@ -2,8 +2,9 @@
 
 The larger of two one-sided p-values, so that neither bursts nor a few late episodes suffice: the
 slope of the counts per three days, with a variance that allows for neighbouring counts being alike
-(Newey and West) and is never below that of Poisson counts; and Laplace's statistic divided by the
-coefficient of variation of the intervals (Lewis and Robinson).
+(the larger of Newey and West's and that of a first-order autoregression, which also lowers the
+degrees of freedom) and is never below that of Poisson counts; and Laplace's statistic divided by
+the coefficient of variation of the intervals (Lewis and Robinson).
 """
 
 from __future__ import annotations
@@ -86,15 +87,26 @@ def _slope(starts: Instants, since: int, end: int) -> tuple[float, float]:
     x = np.arange(size) - (size - 1) / 2
     sxx = float((x * x).sum())
     slope = float((x * counts).sum() / sxx)
-    scores = x * (counts - counts.mean() - slope * x)
+    residuals = counts - counts.mean() - slope * x
+    scores = x * residuals
     variance = float((scores * scores).sum())
     lags = max(1, int(4 * (size / 100) ** (2 / 9)))
     for lag in range(1, lags + 1):
         weight = 1 - lag / (lags + 1)
         variance += 2 * weight * float((scores[lag:] * scores[:-lag]).sum())
-    variance = max(variance * size / (size - 2) / sxx**2, float(counts.mean()) / sxx)
+    # Residuals of a fitted line look less alike than the errors are (Kendall's correction).
+    squares = float((residuals * residuals).sum())
+    alike = float((residuals[1:] * residuals[:-1]).sum()) / max(squares, 1e-12)
+    alike = min(max(alike + (1 + 4 * alike) / size, 0.0), 0.9)
+    fewer = (1 - alike) / (1 + alike)
+    variance = max(
+        variance * size / (size - 2) / sxx**2,
+        squares / (size - 2) / sxx / fewer,
+        float(counts.mean()) / sxx,
+    )
     t = slope / math.sqrt(variance) if variance > 0 else 0.0
-    return slope * 7 / 3, max(float(stdtr(size - 2, -t)), 1e-300)
+    freedom = max(size * fewer - 2, 3.0)
+    return slope * 7 / 3, max(float(stdtr(freedom, -t)), 1e-300)
 
 
 def _lewis_robinson(starts: Instants, since: int, end: int) -> float:

@@ -235,8 +235,9 @@ def _hours(local: Instants) -> tuple[int, int]:
     for width in (2, 3, 4, 6, 8, 10, 12, 16, 20, 24):
         inside = circle[width : width + 48] - circle[:48]
         ratio = _likelihood_ratio(inside, total, width / 48)
+        ratio[::2] += 1e-6  # of equals, the one on the whole hour
         at = int(np.argmax(ratio))
-        if ratio[at] > best + 1e-9:
+        if ratio[at] > best + 1e-5:
             best, found = float(ratio[at]), (at * 30, width * 30)
     return found
 

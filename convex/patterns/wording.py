@@ -93,6 +93,8 @@ def season_label(season: Season) -> str:
         days = "weekdays"
     elif season.days == (5, 6):
         days = "weekends"
+    elif len(season.days) == 6:
+        days = f"daily but {WEEKDAYS[_missing(season)]}"
     else:
         days = ", ".join(WEEKDAYS[day] for day in season.days)
     return days if season.whole_day else f"{days} {_hours(season)}"
@@ -115,6 +117,8 @@ def say_season(season: Season) -> str:
         days = "on weekdays"
     elif season.days == (5, 6):
         days = "at weekends"
+    elif len(season.days) == 6:
+        days = f"every day but {_NAMES[_missing(season)]}"
     else:
         days = "on " + _listed([f"{_NAMES[day]}s" for day in season.days])
     if season.whole_day:
@@ -122,6 +126,10 @@ def say_season(season: Season) -> str:
     if season.minutes <= 60:
         return f"{days} at about {show_minute(season.typical)}"
     return f"{days} between {show_minute(season.start)} and {show_minute(season.end)}"
+
+
+def _missing(season: Season) -> int:
+    return next(day for day in range(7) if day not in season.days)
 
 
 def _listed(words: list[str]) -> str:
