@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 
-from convex.db import Database
+from convex.db import Connection, Database
 from convex.frameworks import create_framework
 from convex.metrics.sources import FOLDER, Source
-from convex.metrics.sources.store import get_source, save_source
-from convex.settings import Settings
+from convex.metrics.sources.reader import check_config
+from convex.metrics.sources.store import create_source, get_secret, get_source, save_source
+from convex.secrets import encrypt, load_secrets
+from convex.settings import DeliverySettings, Settings
 from tests.conftest import Tenant, make_tenant
+from tests.convex.metrics.sources.web import Answer, serving
 from tests.flows.prefect_server import flow_environment, prefect_server
+from tests.programs import free_port, program, started, until
 
 _FLOW = """
 import asyncio, json, sys
@@ -172,3 +178,189 @@ async def test_a_source_that_is_wrong_fails_at_once_and_says_why(
     assert after.last_state == "failed"
     assert after.last_error is not None
     assert "No file matches 'wind.csv'" in after.last_error
+    async with fresh_worker.read(tenant.flow) as connection:
+        (alert,) = await open_triggers(connection)
+    assert alert["rule_name"] == "Source wind fails"
+    assert "No file matches" in alert["reason"]
+    write(fresh_settings, 3)
+    assert (await run(fresh_settings, prefect, tmp_path, source))["accepted"] == 3
+    async with fresh_worker.read(tenant.flow) as connection:
+        assert await open_triggers(connection) == []
+
+
+async def open_triggers(connection: Connection) -> list[dict[str, Any]]:
+    rows = await connection.execute(
+        "SELECT rule_name, reason FROM convex.alert_triggers WHERE state <> 'resolved'"
+    )
+    return await rows.fetchall()
+
+
+async def sealed_source(
+    worker: Database,
+    settings: Settings,
+    tenant: Tenant,
+    *,
+    kind: str,
+    config: dict[str, Any],
+    secret: dict[str, Any],
+) -> Source:
+    check_config(kind, config, secret)
+    sealed = encrypt(json.dumps(secret), load_secrets(settings).encryption_key)
+    async with worker.transaction(tenant.flow) as connection:
+        return await create_source(
+            connection,
+            tenant.workspace_id,
+            name=kind,
+            kind=kind,
+            config=config,
+            secret=sealed,
+            schedule=None,
+            enabled=True,
+        )
+
+
+async def test_a_database_is_read_to_its_end_although_the_run_is_killed(
+    fresh_settings: Settings,
+    fresh_worker: Database,
+    tenant: Tenant,
+    prefect: str,
+    tmp_path: Path,
+) -> None:
+    rows = 60_000
+    with psycopg.connect(fresh_settings.database_url) as connection:
+        connection.execute(
+            "CREATE TABLE public.sales AS SELECT n AS id,"
+            " date_trunc('second', now()) - n * interval '1 second' AS at, n::float8 AS amount"
+            f" FROM generate_series(0, {rows - 1}) AS n"
+        )
+    source = await sealed_source(
+        fresh_worker,
+        fresh_settings,
+        tenant,
+        kind="sql",
+        config={
+            "query": "SELECT id, at AS timestamp, amount AS value FROM public.sales",
+            "cursor_column": "id",
+            "framework": "ewr",
+            "metric": "sales",
+        },
+        secret={"url": fresh_settings.database_url},
+    )
+    host = urlsplit(fresh_settings.database_url).netloc.rpartition("@")[2]
+    allowed = fresh_settings.model_copy(
+        update={"delivery": DeliverySettings(allowed_hosts=frozenset({host}))}
+    )
+    child = await start(allowed, prefect, tmp_path, source)
+    while not (await reload(fresh_worker, tenant, source)).points_total:
+        assert child.returncode is None
+        await asyncio.sleep(0.01)
+    child.kill()
+    await child.communicate()
+    reached = await reload(fresh_worker, tenant, source)
+    assert reached.progress is not None
+    assert 0 < reached.progress < 1
+    rest = await run(allowed, prefect, tmp_path, source)
+    assert rest["accepted"] == rows - reached.points_total
+    assert await stored(fresh_worker, tenant) == (rows, sum(range(rows)))
+    assert (await reload(fresh_worker, tenant, source)).progress == 1
+
+
+async def test_a_private_address_is_not_called_unless_the_operator_allows_it(
+    fresh_settings: Settings,
+    fresh_worker: Database,
+    tenant: Tenant,
+    prefect: str,
+    tmp_path: Path,
+) -> None:
+    def respond(_path: str, _p: dict[str, str], _h: Mapping[str, str]) -> Answer:
+        return 200, {}, b"[]"
+
+    with serving(respond) as web:
+        source = await sealed_source(
+            fresh_worker,
+            fresh_settings,
+            tenant,
+            kind="http_json",
+            config={
+                "url": web.url,
+                "fields": {"timestamp": "t", "value": "v"},
+                "framework": "ewr",
+                "metric": "m",
+            },
+            secret={"headers": {"authorization": "s3cret"}},
+        )
+        child = await start(fresh_settings, prefect, tmp_path, source)
+        await child.communicate()
+        assert child.returncode == 1
+        assert web.asked == []
+    after = await reload(fresh_worker, tenant, source)
+    assert "is not a public address" in (after.last_error or "")
+    async with fresh_worker.read(tenant.flow) as connection:
+        sealed = await get_secret(connection, source.id)
+    assert sealed is not None
+    assert b"s3cret" not in sealed
+
+
+async def test_a_real_prometheus_is_filled_back_and_followed(
+    fresh_settings: Settings,
+    fresh_worker: Database,
+    tenant: Tenant,
+    prefect: str,
+    tmp_path: Path,
+) -> None:
+    port, log = free_port(), tmp_path / "log"
+    (tmp_path / "prometheus.yml").write_text(
+        "global: {scrape_interval: 500ms}\nscrape_configs: [{job_name: ewr, static_configs:"
+        f' [{{targets: ["127.0.0.1:{port}"]}}]}}]'
+    )
+    command = (
+        program("prometheus"),
+        f"--config.file={tmp_path / 'prometheus.yml'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+    )
+    async with started(*command, log=log), httpx.AsyncClient() as client:
+
+        async def scraped() -> bool:
+            try:
+                answer = await client.get(
+                    f"http://127.0.0.1:{port}/api/v1/query",
+                    params={"query": "count_over_time(up[1m]) > 6"},
+                )
+            except httpx.TransportError:
+                return False
+            return answer.is_success and bool(answer.json()["data"]["result"])
+
+        await until(scraped, log=log)
+        source = await sealed_source(
+            fresh_worker,
+            fresh_settings,
+            tenant,
+            kind="prometheus",
+            config={
+                "url": f"http://127.0.0.1:{port}",
+                "queries": [{"query": "up"}, {"query": "max(up) * 2", "metric": "twice"}],
+                "step_seconds": 1,
+                "delay_seconds": 0,
+            },
+            secret={},
+        )
+        allowed = fresh_settings.model_copy(
+            update={"delivery": DeliverySettings(allowed_hosts=frozenset({"127.0.0.1"}))}
+        )
+        first = await run(allowed, prefect, tmp_path, source)
+        assert first["accepted"] >= 4
+        assert first["rejected"] == 0
+        second = await run(allowed, prefect, tmp_path, source)
+        assert second["accepted"] >= 1
+        assert (second["unchanged"], second["corrected"]) == (0, 0)
+    async with fresh_worker.read(tenant.flow) as connection:
+        rows = await connection.execute(
+            "SELECT f.slug, m.name, s.labels, max(p.value) AS value, count(*) AS n"
+            " FROM convex.points AS p INNER JOIN convex.series AS s ON s.id = p.series_id"
+            " INNER JOIN convex.metrics AS m ON m.id = s.metric_id"
+            " INNER JOIN convex.frameworks AS f ON f.id = s.framework_id GROUP BY 1, 2, 3"
+        )
+        found = {(row["slug"], row["name"]): row for row in await rows.fetchall()}
+    assert found["ewr", "up"]["labels"] == {"job": "ewr", "instance": f"127.0.0.1:{port}"}
+    assert found["unassigned", "twice"]["value"] == 2
