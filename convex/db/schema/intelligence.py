@@ -240,6 +240,25 @@ pattern_runs = Table(
     in_workspace(),
 )
 
+# One making of predictions: `horizons` holds, by hours, the experts' weights and what the same
+# method would have said about the weeks before, scored.
+prediction_runs = Table(
+    "prediction_runs",
+    metadata,
+    uuid_key(),
+    workspace(),
+    instant("as_of", nullable=False),
+    Column("rules", Integer, nullable=False),
+    Column("trained", Integer, nullable=False),
+    Column("predictions", Integer, nullable=False),
+    json("horizons", None),
+    Column("seconds", Double, nullable=False),
+    instant("created_at", now=True),
+    referable(),
+    Index("ix_prediction_runs_workspace_id_as_of", "workspace_id", "as_of"),
+    in_workspace(),
+)
+
 alert_predictions = Table(
     "alert_predictions",
     metadata,
@@ -258,6 +277,7 @@ alert_predictions = Table(
     Column("risk_score", Double, nullable=False),
     json("preventive_actions", "[]"),
     words("model"),
+    uuid("run_id"),
     json("inputs", None),
     json("action_taken", None, nullable=True),
     Column("was_accurate", Boolean),
@@ -271,7 +291,14 @@ alert_predictions = Table(
     within("risk_score", 0, 100),
     CheckConstraint("window_end > window_start", name="window"),
     CheckConstraint("(was_accurate IS NULL) = (verified_at IS NULL)", name="verified"),
-    UniqueConstraint("rule_id", "series_id", "kind", "window_start", "window_end"),
+    UniqueConstraint(
+        "rule_id",
+        "series_id",
+        "kind",
+        "window_start",
+        "window_end",
+        postgresql_nulls_not_distinct=True,
+    ),
     Index(
         "ix_alert_predictions_unverified",
         "window_end",
@@ -281,6 +308,7 @@ alert_predictions = Table(
     in_workspace(),
     same_workspace("framework_id", "frameworks"),
     same_workspace("rule_id", "alert_rules"),
+    same_workspace("run_id", "prediction_runs", on_delete="SET NULL"),
 )
 
 detector_snapshots = Table(

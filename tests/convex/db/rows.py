@@ -75,6 +75,8 @@ STATEMENTS: dict[str, str] = {
     " VALUES (%(w)s, 'seasonal', 'x', 't', 'weekly', 1, 1, 0, '{}', now(), now())",
     "pattern_runs": "INSERT INTO convex.pattern_runs (workspace_id, as_of, triggers, episodes, rules,"
     " shown, tested, seconds) VALUES (%(w)s, now(), 0, 0, 0, 0, '{}', 0)",
+    "prediction_runs": "INSERT INTO convex.prediction_runs (workspace_id, as_of, rules, trained,"
+    " predictions, horizons, seconds) VALUES (%(w)s, now(), 0, 0, 0, '{}', 0)",
     "alert_predictions": "INSERT INTO convex.alert_predictions (workspace_id, framework_id, kind,"
     " made_at, window_start, window_end, probability, climatology, confidence, risk_score, model,"
     " inputs) SELECT %(w)s, id, 'next_alert', now(), now(), now() + interval '1 d', 1, 1, 'low', 1,"
