@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,6 +181,54 @@ def _refuse(made: dict[str, Any], *, as_json: bool) -> int:
             else f"{place} {one['message']}"
         )
     return 1
+
+
+@app.command("import-prometheus")
+def import_prometheus(
+    files: Files,
+    framework: Annotated[
+        str | None,
+        typer.Option(help="Slug of the framework; the matchers framework and job say it without."),
+    ] = None,
+    increments: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Metric whose points are increments, not readings of a counter; may be repeated.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; standard output without it.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Translate Prometheus' alerting rules; what has no equal here is listed with the reason.
+
+    Exit 1 when not one rule could be translated.
+
+    Example: convex rules import-prometheus alerts.yml --framework shop --out rules.yaml
+    """
+    from convex.alerts.code.prometheus import import_rules
+
+    made = import_rules(read_texts(files), framework=framework, increments=increments or ())
+    if out is not None:
+        out.write_text(made.text)
+    if as_json:
+        said = {
+            "rules": made.entries,
+            "notes": [one.as_json() for one in made.notes],
+            "left_out": [one.as_json() for one in made.left_out],
+        }
+        say("", said, as_json=True)
+    else:
+        if out is None:
+            print(made.text, end="")
+        for one in made.notes:
+            print(f"note: {one}", file=sys.stderr)
+        for one in made.left_out:
+            print(f"left out: {one}", file=sys.stderr)
+        print(f"{len(made.entries)} translated, {len(made.left_out)} left out", file=sys.stderr)
+    return 0 if made.entries else 1
 
 
 @app.command("test")
