@@ -316,3 +316,15 @@ def _tested(
 
 def _sorted(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda one: (one.p_value, one.fingerprint))
+
+
+def lacking(episodes: int, days: float) -> list[Type]:
+    """The types for which so many episodes in so many days are too little of a history."""
+    least = {
+        Type.SEASONAL: (seasonal.LEAST_EPISODES, seasonal.LEAST_DAYS),
+        Type.CYCLICAL: (cyclical.LEAST_INTERVALS + 1, 0),
+        Type.CORRELATED: (pairs.LEAST_MEETINGS, pairs.LEAST_DAYS),
+        Type.TRIGGERED_BY: (pairs.LEAST_MEETINGS, pairs.LEAST_DAYS),
+        Type.ESCALATING: (escalating.LEAST_EPISODES, escalating.LEAST_DAYS),
+    }
+    return [kind for kind, (few, short) in least.items() if episodes < few or days < short]
