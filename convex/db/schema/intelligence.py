@@ -292,6 +292,7 @@ alert_predictions = Table(
     CheckConstraint("window_end > window_start", name="window"),
     CheckConstraint("(was_accurate IS NULL) = (verified_at IS NULL)", name="verified"),
     UniqueConstraint(
+        "framework_id",
         "rule_id",
         "series_id",
         "kind",

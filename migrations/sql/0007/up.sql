@@ -49,5 +49,5 @@ REFERENCES convex.prediction_runs (workspace_id, id) ON DELETE SET NULL (run_id)
 ALTER TABLE convex.alert_predictions
 DROP CONSTRAINT uq_alert_predictions_rule_id_series_id_kind_window_star_4a23;
 ALTER TABLE convex.alert_predictions
-ADD CONSTRAINT uq_alert_predictions_rule_id_series_id_kind_window_star_4a23
-UNIQUE NULLS NOT DISTINCT (rule_id, series_id, kind, window_start, window_end);
+ADD CONSTRAINT uq_alert_predictions_framework_id_rule_id_series_id_kin_8f9d
+UNIQUE NULLS NOT DISTINCT (framework_id, rule_id, series_id, kind, window_start, window_end);
