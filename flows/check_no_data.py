@@ -1,5 +1,5 @@
 """Look, every minute, for series that have gone silent, and end triggers nobody speaks for; and
-bring to Prefect what members want of their sources, since a run of its own would cost a start.
+bring to Prefect what members want to be run, since a run of its own would cost a start.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from convex.alerts.silence_of_data import check_silence
 from convex.db import SYSTEM, Identity, Role
 from convex.workspaces.store import list_workspaces
 from flows.runtime import announcer, worker_database
+from flows.setup.requests import serve_requests
 from flows.setup.sources import serve_sources
 
 
@@ -41,5 +42,7 @@ async def check_no_data() -> int:
         async with get_client() as client:
             for line in await serve_sources(client, database):
                 get_run_logger().info("Sources: %s", line)
+            for line in await serve_requests(client, database):
+                get_run_logger().info("Requests: %s", line)
     get_run_logger().info("%d transitions in %d workspaces", changed, len(workspaces))
     return changed

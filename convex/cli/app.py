@@ -16,6 +16,7 @@ from convex.cli import (
     doctor,
     migrate,
     openapi,
+    patterns,
     points,
     rules,
     rules_backtest,
@@ -47,6 +48,7 @@ app.add_typer(accounts.keys, name="key")
 app.add_typer(audit.app, name="audit")
 rules.app.command("backtest")(rules_backtest.backtest)
 app.add_typer(rules.app, name="rules")
+app.add_typer(patterns.app, name="patterns")
 
 
 def run(arguments: Sequence[str]) -> int:
