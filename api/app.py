@@ -34,6 +34,7 @@ from api.routes import (
     mute_windows,
     notifications,
     otlp,
+    patterns,
     points,
     prometheus,
     quality,
@@ -83,6 +84,7 @@ _ROUTERS = (
     notifications.router,
     channels.router,
     workspaces.router,
+    patterns.router,
     quality.router,
     system.router,
 )

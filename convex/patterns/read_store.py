@@ -123,6 +123,16 @@ async def list_trigger_ids(
     )
 
 
+async def find_advice(connection: Connection, workspace_id: UUID, fingerprint: str) -> Row | None:
+    """The recommendation that follows from a pattern."""
+    rows = await connection.execute(
+        "SELECT id, title, action, actionability, effect, state FROM convex.recommendations"
+        " WHERE workspace_id = %s AND fingerprint = %s",
+        (workspace_id, f"pattern:{fingerprint}"),
+    )
+    return await rows.fetchone()
+
+
 async def count_rule(
     connection: Connection, workspace_id: UUID, rule_id: UUID
 ) -> tuple[int, datetime] | None:
