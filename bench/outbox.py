@@ -252,7 +252,7 @@ def install_peers(folder: Path) -> dict[str, str]:
     commands = {
         "bullmq": ["npm", "install", "--silent", "--no-audit", "--no-fund", "bullmq@5"],
         "procrastinate": [
-            "uv", "pip", "install", "--quiet", "--target", str(folder / "python"),
+            str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--target", str(folder / "python"),
             "--python", sys.executable, "procrastinate>=3",
         ],
     }  # fmt: skip

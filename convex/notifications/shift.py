@@ -34,6 +34,7 @@ from convex.telemetry.metrics import outbox_due, outbox_oldest
 
 _log = get_log(__name__)
 _POLL = 0.5
+_MOST_PLANNED = 1_000  # transitions in one plan
 _WATCH = 1.0  # seconds between looks at leases, expiry and reminders
 _REMIND = 15.0
 _WINDOW = 2.0  # seconds of work in one report
@@ -139,7 +140,11 @@ class Shift:
         lease = Lease(self._lease, now + self._settings.delivery.lease, self._free())
         async with self._database.transaction(SYSTEM) as connection:
             planning = await plan_transitions(
-                connection, now, email_works=bool(self._settings.smtp.host), lease=lease
+                connection,
+                now,
+                email_works=bool(self._settings.smtp.host),
+                limit=_MOST_PLANNED,
+                lease=lease,
             )
         self._send(planning.claims)
         if planning.transitions:
@@ -149,7 +154,7 @@ class Shift:
                 self._announce(workspace_id, cursor)
             if planning.due_now:
                 self._to_deliver.set()
-        return planning.transitions > 0
+        return planning.transitions >= _MOST_PLANNED
 
     async def _deliver(self) -> bool:
         """Record what is finished and begin what is due; True when it should look again at once."""
@@ -268,8 +273,8 @@ class Shift:
                     self._to_deliver.set()
                     self._to_plan.set()
                     async for _ in connection.notifies():
-                        self._to_plan.set()
                         self._to_tell.set()
+                        self._to_plan.set()
             except (psycopg.Error, OSError) as error:
                 _log.warning("the alert flow's session is lost", error=type(error).__name__)
             finally:
