@@ -54,9 +54,14 @@ def reply_encoded(
     """As `reply`, for JSON that is encoded already."""
     tag = etag_of(body)
     extra = {"ETag": tag, "Cache-Control": "private, no-cache", **(headers or {})}
-    if request.method in {"GET", "HEAD"} and _names(request.headers.get("if-none-match"), tag):
+    if is_known(request, tag):
         return Response(status_code=304, headers=extra)
     return Response(body, status, headers=extra, media_type="application/json")
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Whether the client of a GET says that it has what this ETag stands for."""
+    return request.method in {"GET", "HEAD"} and _names(request.headers.get("if-none-match"), tag)
 
 
 def reply_page(

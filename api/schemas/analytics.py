@@ -116,14 +116,88 @@ class Distribution(Shape):
     by_framework: list[dict[str, Any]]
 
 
+class NoisyRule(Shape):
+    """A rule, and what it cost."""
+
+    rule_id: UUID | None = Field(description="Null for a rule that is gone.")
+    name: str | None
+    framework_id: UUID
+    framework: str
+    framework_name: str
+    severity: str
+    type: str
+    triggers: int
+    share: float | None = Field(description="Of all triggers of the window.")
+    open: int
+    acknowledged: int
+    repeats: int
+    pages: int
+    pages_sleep_hours: int
+    auto_resolved_rate: float | None
+    flap_rate: float | None
+    false_positive_rate: float | None
+
+
+class PagedMember(Shape):
+    """Somebody's pages, by the hours of their own zone."""
+
+    user_id: UUID
+    name: str | None
+    timezone: str
+    pages: int
+    pages_business_hours: int
+    pages_off_hours: int
+    pages_sleep_hours: int
+    sleep_share: float | None
+
+
+class MissedTrigger(Shape):
+    """A trigger that nobody was told of and that proved actionable."""
+
+    trigger_id: UUID
+    rule_id: UUID | None
+    rule_name: str | None
+    framework: str
+    severity: str
+    opened_at: datetime
+    state: str
+    reasons: list[str]
+
+
+class Counterfactual(Shape):
+    """What became of the triggers that nobody was told of: was it right to suppress them?"""
+
+    untold: int
+    judged: int = Field(description="Those that somebody marked afterwards.")
+    actionable: int
+    false_positive: int
+    miss_rate: float | None = Field(description="actionable / judged")
+    missed: list[MissedTrigger]
+
+
+class Suppression(Shape):
+    """What was sent and what was not; effectiveness = suppressed / (suppressed + sent)."""
+
+    sent: int
+    suppressed: int
+    effectiveness: float | None
+    by_reason: dict[str, int]
+    suppressed_actionable: int
+    counterfactual: Counterfactual
+
+
 class Noise(Shape):
     """Alerts that cost attention without being worth it."""
 
     from_: date = Field(alias="from")
     to: date
-    rules: list[dict[str, Any]]
-    never_acknowledged: list[dict[str, Any]]
-    always_auto_resolved: list[dict[str, Any]]
-    flapping: list[dict[str, Any]]
-    members: list[dict[str, Any]]
-    suppression: dict[str, Any]
+    rules: list[NoisyRule]
+    never_acknowledged: list[NoisyRule]
+    always_auto_resolved: list[NoisyRule]
+    flapping: list[NoisyRule]
+    members: list[PagedMember]
+    suppression: Suppression
+
+
+# One row of `format=rows`: the columns are those of the CSV.
+Row = dict[str, Any]

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from api.schemas.shared import Body, Flag, Name, Shape, ShortText, Tag, Text
 from convex.frameworks import FrameworkOverview
+from convex.scoring.standing import Standing
 
 FrameworkKind = Literal[
     "brand_positioning",
@@ -21,6 +22,7 @@ FrameworkKind = Literal[
 ]
 CategoryName = Literal["performance", "availability", "security", "scalability", "cost"]
 AggregateName = Literal["last", "mean", "min", "max", "sum", "count", "p50", "p95"]
+HealthStatus = Literal["excellent", "good", "fair", "poor", "unknown"]
 FrameworkSlug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$", examples=["ewr"])]
 MetricName = Annotated[
     str,
@@ -57,6 +59,100 @@ class FrameworkShape(Shape):
     last_point_at: datetime | None
     metrics: int
     series: int
+
+
+class HealthNow(Shape):
+    """The newest hourly snapshot; `scored_at` null: never scored."""
+
+    score: float | None = Field(ge=0, le=100)
+    status: HealthStatus
+    coverage: float = Field(description="Share of the scored metrics that have data.")
+    scored_at: datetime | None
+
+
+class FrameworkListed(FrameworkShape):
+    """A framework in a listing: also how healthy it was in the last hour, and its risk now."""
+
+    health: HealthNow
+    risk: float = Field(ge=0, le=100)
+
+
+class ScoredMetric(Shape):
+    """One metric over the last 24 hours; its points lost explain the whole score."""
+
+    id: UUID
+    name: str
+    unit: str
+    value: float | None
+    score: float | None
+    target: float
+    limit: float
+    weight: float
+    points: int
+    points_lost: float | None = Field(description="Of the framework's 100.")
+    explanation: str
+
+
+class CategoryHealth(Shape):
+    """The weighted mean of a category's metrics that have data."""
+
+    category: CategoryName
+    score: float | None
+    status: HealthStatus
+    coverage: float
+    metrics: list[ScoredMetric]
+
+
+class TrendShape(Shape):
+    """Theil–Sen slope of the daily scores, in points a day, with its 90 % interval."""
+
+    slope_per_day: float
+    low: float
+    high: float
+    direction: Literal["improving", "steady", "worsening"]
+    days_scored: int
+
+
+class HealthPoint(Shape):
+    """One hourly snapshot."""
+
+    at: datetime
+    score: float | None
+    status: HealthStatus
+    coverage: float
+
+
+class FrameworkHealth(Shape):
+    """Health from the points of the last 24 hours, and what it was in the days before."""
+
+    framework_id: UUID
+    at: datetime
+    days: int
+    score: float | None
+    status: HealthStatus
+    coverage: float
+    categories: list[CategoryHealth]
+    trend: TrendShape | None = Field(description="Null with fewer than four days scored.")
+    history: list[HealthPoint]
+
+
+class FactorShape(Shape):
+    """One thing that can hurt; it takes away `probability * impact` of what is safe."""
+
+    kind: Literal["open_trigger", "predicted_firing", "worsening_trend", "stale_data"]
+    name: str
+    probability: float
+    impact: float
+    explanation: str
+
+
+class FrameworkRisk(Shape):
+    """100 * (1 - product of (1 - probability * impact)), the heaviest factor first."""
+
+    framework_id: UUID
+    at: datetime
+    score: float
+    factors: list[FactorShape]
 
 
 class FrameworkNew(Body):
@@ -200,6 +296,17 @@ def metric_values(body: MetricNew | MetricChange) -> dict[str, Any]:
     """What is said about a metric, as the domain names it; null only where that means something."""
     given = body.model_dump(exclude_unset=True, exclude={"framework_id", "name"})
     return {k: v for k, v in given.items() if v is not None or k in {"target", "limit"}}
+
+
+def listed_json(overview: FrameworkOverview, standing: Standing) -> dict[str, object]:
+    """As `FrameworkListed`."""
+    health = {
+        "score": standing.score,
+        "status": standing.status,
+        "coverage": standing.coverage,
+        "scored_at": standing.scored_at,
+    }
+    return {**framework_json(overview), "health": health, "risk": standing.risk.score}
 
 
 def framework_json(overview: FrameworkOverview) -> dict[str, object]:

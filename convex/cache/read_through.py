@@ -1,25 +1,30 @@
-"""Answers that are dear to compute, kept for a while, per workspace.
+"""Answers that are dear to compute, kept for a while, per workspace and area.
 
-Each workspace has a generation in its keys; raising it forgets everything of that workspace at
-once. One computation per key and process runs at a time, and one per key among processes as long
-as Redis answers: the others wait for its answer, then compute themselves.
+Each area of a workspace has a generation, and each kept answer says of which it is. Raising the
+generation (`forget`) makes every answer of before worthless at once, those that are being computed
+among them. One computation per key and process runs at a time, and one per key among processes as
+long as Redis answers: the others wait for its answer, then compute themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
 
+from convex.cache.areas import LONGEST, Area
+from convex.cache.counts import add_counts
 from convex.cache.server import CacheServer
 from convex.telemetry import metrics
 
 _LOCK_SECONDS = 10
 _WAIT_SECONDS = 2.0
-_SPREAD = 0.1  # lifetimes differ by this share, so that keys made together do not end together
+_SPREAD = 0.1  # lifetimes are shorter by up to this share: keys made together do not end together
+_COUNT_SECONDS = 5.0
 
 Load = Callable[[], Awaitable[bytes]]
 
@@ -30,11 +35,20 @@ class Cache:
     def __init__(self, server: CacheServer) -> None:
         self._server = server
         self._flights: dict[str, asyncio.Task[bytes]] = {}
+        self._counts: Counter[str] = Counter()
+        self._counted_at = 0.0
 
     async def get(
-        self, cache: str, workspace_id: UUID, key: str, load: Load, *, seconds: int
+        self,
+        cache: str,
+        workspace_id: UUID,
+        key: str,
+        load: Load,
+        *,
+        area: Area = Area.STATISTICS,
+        seconds: int | None = None,
     ) -> bytes:
-        """The kept value, or that of `load`, which is then kept for about `seconds`.
+        """The kept value, or that of `load`, which is then kept for `seconds` (the area's longest).
 
         `cache` names the kind of answer (also in metrics). What `load` raises reaches everybody
         who waits for it, and nothing is kept.
@@ -42,64 +56,135 @@ class Cache:
         flight_key = f"{cache}:{workspace_id}:{key}"
         flight = self._flights.get(flight_key)
         if flight is None:
-            flight = asyncio.create_task(self._fly(cache, workspace_id, key, load, seconds))
+            lifetime = _lifetime(area, seconds)
+            flight = asyncio.create_task(self._fly(cache, workspace_id, key, load, area, lifetime))
             self._flights[flight_key] = flight
             flight.add_done_callback(lambda _: self._flights.pop(flight_key, None))
         else:
-            metrics.cache_requests.labels(cache, "shared").inc()
-        return await asyncio.shield(flight)
+            self._count(cache, "shared")
+        value = await asyncio.shield(flight)
+        await self._write_counts()
+        return value
 
-    async def forget(self, workspace_id: UUID) -> None:
-        """The workspace has changed: nothing kept for it is given out any more."""
-        await self._server.ask(lambda redis: redis.incr(_generation_key(workspace_id)))
+    async def peek(
+        self, cache: str, workspace_id: UUID, key: str, *, area: Area = Area.STATISTICS
+    ) -> bytes | None:
+        """The kept value, if there is one that still counts. Is not counted as a request."""
+        return (await self._read(_value_key(cache, workspace_id, key), workspace_id, area))[1]
+
+    async def put(
+        self,
+        cache: str,
+        workspace_id: UUID,
+        key: str,
+        value: bytes,
+        *,
+        area: Area = Area.STATISTICS,
+        seconds: int | None = None,
+    ) -> None:
+        """Keep a value that nobody has asked for yet."""
+        value_key = _value_key(cache, workspace_id, key)
+        generation = (await self._read(value_key, workspace_id, area))[0]
+        await self._keep(value_key, generation, value, _lifetime(area, seconds))
+
+    async def forget(self, workspace_id: UUID, *areas: Area) -> None:
+        """These areas of the workspace (all, when none is named) have changed."""
+        chosen = areas or tuple(Area)
+
+        async def raise_generations(redis: Redis) -> None:
+            async with redis.pipeline(transaction=False) as pipeline:
+                for area in chosen:
+                    pipeline.incr(_generation_key(workspace_id, area))
+                await pipeline.execute()
+
+        await self._server.ask(raise_generations)
 
     async def _fly(
-        self, cache: str, workspace_id: UUID, key: str, load: Load, seconds: int
+        self, cache: str, workspace_id: UUID, key: str, load: Load, area: Area, seconds: int
     ) -> bytes:
-        generation = await self._server.ask(lambda redis: redis.get(_generation_key(workspace_id)))
-        number = generation.decode() if isinstance(generation, bytes) else "0"
-        full_key = f"cache:{workspace_id}:{number}:{cache}:{key}"
-        kept = await self._read(full_key)
+        value_key = _value_key(cache, workspace_id, key)
+        generation, kept = await self._read(value_key, workspace_id, area)
         if kept is not None:
-            metrics.cache_requests.labels(cache, "hit").inc()
+            self._count(cache, "hit")
             return kept
         ticket = uuid4().hex
-        lock = f"{full_key}:lock"
+        lock = f"{value_key}:lock:{generation.decode()}"
         mine = await self._server.ask(
             lambda redis: redis.set(lock, ticket, nx=True, ex=_LOCK_SECONDS, get=True)
         )
         if mine is not None:  # another process is computing it
-            kept = await self._wait(full_key)
+            kept = await self._wait(value_key, workspace_id, area)
             if kept is not None:
-                metrics.cache_requests.labels(cache, "waited").inc()
+                self._count(cache, "waited")
                 return kept
-        metrics.cache_requests.labels(cache, "miss").inc()
-        value = await load()
-        lifetime = max(1, round(seconds * random.uniform(1 - _SPREAD, 1 + _SPREAD)))
-
-        async def keep(redis: Redis) -> None:
-            async with redis.pipeline(transaction=False) as pipeline:
-                pipeline.set(full_key, value, ex=lifetime)
-                pipeline.delete(lock)
-                await pipeline.execute()
-
-        await self._server.ask(keep)
+        self._count(cache, "miss")
+        try:
+            value = await load()
+        except BaseException:
+            await self._server.ask(lambda redis: redis.delete(lock))
+            raise
+        await self._keep(value_key, generation, value, seconds)
+        await self._server.ask(lambda redis: redis.delete(lock))
         return value
 
-    async def _wait(self, full_key: str) -> bytes | None:
+    async def _keep(self, value_key: str, generation: bytes, value: bytes, seconds: int) -> None:
+        kept = generation + b"\n" + value
+        await self._server.ask(lambda redis: redis.set(value_key, kept, ex=seconds))
+
+    async def _wait(self, value_key: str, workspace_id: UUID, area: Area) -> bytes | None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _WAIT_SECONDS
         while loop.time() < deadline:
             await asyncio.sleep(0.02)
-            kept = await self._read(full_key)
+            kept = (await self._read(value_key, workspace_id, area))[1]
             if kept is not None:
                 return kept
         return None
 
-    async def _read(self, full_key: str) -> bytes | None:
-        kept = await self._server.ask(lambda redis: redis.get(full_key))
-        return kept if isinstance(kept, bytes) else None
+    async def _read(
+        self, value_key: str, workspace_id: UUID, area: Area
+    ) -> tuple[bytes, bytes | None]:
+        """The generation that counts now, and the value if it is of that one; one round trip."""
+        keys = [_generation_key(workspace_id, area), value_key]
+
+        async def read(redis: Redis) -> list[bytes | None]:
+            found: list[bytes | None] = await redis.mget(keys)  # type: ignore[assignment]
+            return found
+
+        found = await self._server.ask(read) or [None, None]
+        generation, kept = found[0] or b"0", found[1]
+        if kept is None:
+            return generation, None
+        made_in, _, value = kept.partition(b"\n")
+        return generation, value if made_in == generation else None
+
+    def _count(self, cache: str, result: str) -> None:
+        metrics.cache_requests.labels(cache, result).inc()
+        self._counts[f"{cache}:{result}"] += 1
+
+    async def _write_counts(self) -> None:
+        """Add what was counted here to what all processes have counted, every few seconds."""
+        now = asyncio.get_running_loop().time()
+        if now - self._counted_at < _COUNT_SECONDS:
+            return
+        self._counted_at = now
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was counted now; see `counts`."""
+        counted, self._counts = self._counts, Counter()
+        if counted:
+            await add_counts(self._server, counted)
 
 
-def _generation_key(workspace_id: UUID) -> str:
-    return f"cache:{workspace_id}:generation"
+def _lifetime(area: Area, seconds: int | None) -> int:
+    longest = LONGEST[area] if seconds is None else min(seconds, LONGEST[area])
+    return max(1, round(longest * random.uniform(1 - _SPREAD, 1)))
+
+
+def _value_key(cache: str, workspace_id: UUID, key: str) -> str:
+    return f"cache:{workspace_id}:{cache}:{key}"
+
+
+def _generation_key(workspace_id: UUID, area: Area) -> str:
+    return f"cache:{workspace_id}:generation:{area}"

@@ -91,6 +91,25 @@ async def select_frameworks(
     return [_overview(row) for row in await rows.fetchall()]
 
 
+async def select_by_id(
+    connection: Connection, workspace_id: UUID, ids: Sequence[UUID]
+) -> list[FrameworkOverview]:
+    """These, in their order; what is gone is left out."""
+    rows = await connection.execute(
+        f"{_OVERVIEW} AND f.id = ANY (%(ids)s) ORDER BY array_position(%(ids)s::uuid[], f.id)",
+        {"workspace_id": workspace_id, "ids": list(ids)},
+    )
+    return [_overview(row) for row in await rows.fetchall()]
+
+
+async def select_slugs(connection: Connection, workspace_id: UUID) -> dict[UUID, str]:
+    """Of all frameworks, by id."""
+    rows = await connection.execute(
+        "SELECT id, slug FROM convex.frameworks WHERE workspace_id = %s", (workspace_id,)
+    )
+    return {row["id"]: row["slug"] for row in await rows.fetchall()}
+
+
 async def change_framework(
     connection: Connection,
     framework_id: UUID,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
 
 from convex.metrics.model import Category
 from convex.scoring.model import CategoryScore, Health, MetricScore, Reading, Status
@@ -45,6 +46,36 @@ def score_framework(
     ]
     whole = _weighted_mean((c.score, weights.get(c.category, 1.0)) for c in categories)
     return Health(whole, status_of(whole), _coverage(readings), categories)
+
+
+def explain_metric(scored: MetricScore) -> str:
+    """The score of one metric in words."""
+    reading = scored.reading
+    unit = f" {reading.unit}" if reading.unit else ""
+    if scored.score is None or reading.value is None:
+        return f"{reading.name} has sent nothing for 24 h, so it is left out."
+    return (
+        f"{reading.name} was {reading.value:.4g}{unit} over the last 24 h:"
+        f" {scored.score:.0f} of 100 between the limit {reading.limit:.4g} (0) and the target"
+        f" {reading.target:.4g} (100)."
+    )
+
+
+def points_lost(
+    health: Health, category_weights: Mapping[Category, float] | None = None
+) -> dict[UUID, float]:
+    """How many of the 100 points each metric with data takes away; together 100 - the score."""
+    weights = category_weights or {}
+    known = [c for c in health.categories if c.score is not None]
+    whole = sum(weights.get(c.category, 1.0) for c in known)
+    lost: dict[UUID, float] = {}
+    for category in known:
+        scored = [(m.reading, m.score) for m in category.metrics if m.score is not None]
+        within = sum(reading.weight for reading, _ in scored)
+        for reading, score in scored:
+            share = weights.get(category.category, 1.0) / whole * reading.weight / within
+            lost[reading.metric_id] = (100.0 - score) * share
+    return lost
 
 
 def _score_category(category: Category, readings: Sequence[Reading]) -> CategoryScore:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from convex.db import Connection
 from convex.scoring import risk, store
 from convex.scoring.grid import CATEGORIES, ScoredMetric, score_grid
-from convex.scoring.health import score_framework, status_of
-from convex.scoring.model import Factor, Health, Risk, Status, Trend
+from convex.scoring.health import explain_metric, points_lost, score_framework, status_of
+from convex.scoring.model import CategoryScore, Factor, Health, Risk, Status, Trend
+from convex.scoring.standing import read_urgent
 from convex.scoring.store import Snapshot
 from convex.scoring.trend import theil_sen
 from convex.scoring.windows import aggregate_windows
@@ -37,16 +38,17 @@ class ScoreReport:
 
 
 async def score_workspace(
-    connection: Connection, workspace_id: UUID, *, now: datetime
+    connection: Connection, workspace_id: UUID, *, now: datetime, again: bool = False
 ) -> ScoreReport:
     """Snapshots of health for every whole hour since the last one, at most 30 days back, and risk.
 
+    With `again` all 30 days are scored once more: for points that came late, or a changed target.
     Hours without any point of a framework are left out, except the newest: there it is unknown.
     A framework whose status changed makes a live event.
     """
     metrics = await store.list_scored_metrics(connection, workspace_id)
     newest_hour = now.replace(minute=0, second=0, microsecond=0)
-    done = await store.newest_snapshot(connection, workspace_id)
+    done = None if again else await store.newest_snapshot(connection, workspace_id)
     start = newest_hour - BACK_FILL if done is None else max(done, newest_hour - BACK_FILL)
     hours = [start + HOUR * (i + 1) for i in range(int((newest_hour - start) / HOUR))]
     hours = hours or [newest_hour]
@@ -104,34 +106,90 @@ async def current_risk(
     return await _assess(connection, workspace_id, coverage, now)
 
 
+async def read_health(
+    connection: Connection, workspace_id: UUID, framework_id: UUID, now: datetime, days: int
+) -> dict[str, Any]:
+    """Health now, its trend and its hourly snapshots over `days` days, as the API shows them."""
+    health = await current_health(connection, workspace_id, framework_id, now)
+    trend = await read_trend(connection, workspace_id, framework_id, now, days)
+    return {
+        "framework_id": framework_id,
+        "at": now,
+        "days": days,
+        **health_json(health),
+        "trend": trend_json(trend),
+        "history": await store.read_history(connection, framework_id, now - DAY * days),
+    }
+
+
+async def read_risk(
+    connection: Connection, workspace_id: UUID, framework_id: UUID, now: datetime
+) -> dict[str, Any]:
+    """Risk now with its factors, as the API shows it."""
+    health = await current_health(connection, workspace_id, framework_id, now)
+    # Without any scored metric there is nothing that could be missing.
+    coverage = health.coverage if health.categories else 1.0
+    found = await current_risk(connection, workspace_id, {framework_id: coverage}, now)
+    return {"framework_id": framework_id, "at": now, **risk_json(found[framework_id])}
+
+
 def health_json(health: Health) -> dict[str, Any]:
-    """Health as the API shows it, down to the metric."""
+    """Health as the API shows it, down to the metric. All five categories, with or without data."""
+    lost = points_lost(health)
+    found = {c.category: c for c in health.categories}
+    empty: dict[str, Any] = {
+        "score": None,
+        "status": Status.UNKNOWN,
+        "coverage": 0.0,
+        "metrics": [],
+    }
     return {
         "score": health.score,
         "status": health.status,
         "coverage": health.coverage,
         "categories": [
             {
-                "category": c.category,
-                "score": c.score,
-                "status": c.status,
-                "coverage": c.coverage,
-                "metrics": [
-                    {
-                        "id": m.reading.metric_id,
-                        "name": m.reading.name,
-                        "unit": m.reading.unit,
-                        "value": m.reading.value,
-                        "score": m.score,
-                        "target": m.reading.target,
-                        "limit": m.reading.limit,
-                        "weight": m.reading.weight,
-                        "points": m.reading.points,
-                    }
-                    for m in c.metrics
-                ],
+                "category": category,
+                **(_category_json(found[category], lost) if category in found else empty),
             }
-            for c in health.categories
+            for category in CATEGORIES
+        ],
+    }
+
+
+def trend_json(trend: Trend | None) -> dict[str, Any] | None:
+    """A trend as the API shows it; slopes in points of score per day, the interval of 90 %."""
+    if trend is None:
+        return None
+    return {
+        "slope_per_day": trend.slope_per_day,
+        "low": trend.low,
+        "high": trend.high,
+        "direction": trend.direction,
+        "days_scored": trend.n,
+    }
+
+
+def _category_json(scored: CategoryScore, lost: Mapping[UUID, float]) -> dict[str, Any]:
+    return {
+        "score": scored.score,
+        "status": scored.status,
+        "coverage": scored.coverage,
+        "metrics": [
+            {
+                "id": m.reading.metric_id,
+                "name": m.reading.name,
+                "unit": m.reading.unit,
+                "value": m.reading.value,
+                "score": m.score,
+                "target": m.reading.target,
+                "limit": m.reading.limit,
+                "weight": m.reading.weight,
+                "points": m.reading.points,
+                "points_lost": lost.get(m.reading.metric_id),
+                "explanation": explain_metric(m),
+            }
+            for m in scored.metrics
         ],
     }
 
@@ -217,18 +275,8 @@ async def _assess(
     factors: dict[UUID, list[Factor | None]] = {
         f: [risk.stale_data(share)] for f, share in coverage.items()
     }
-    for row in await store.open_triggers(connection, workspace_id, ids):
-        factors[row["framework_id"]].append(
-            risk.open_trigger(
-                row["rule_name"], row["severity"], acknowledged=row["state"] == "acknowledged"
-            )
-        )
-    for row in await store.predicted_firings(connection, workspace_id, ids, now):
-        factors[row["framework_id"]].append(
-            risk.predicted_firing(
-                row["rule_name"], row["severity"], row["probability"], row["hours"]
-            )
-        )
+    for framework_id, factor in await read_urgent(connection, workspace_id, ids, now):
+        factors[framework_id].append(factor)
     daily = await store.daily_scores(connection, workspace_id, ids, now - DAY * 7)
     for framework_id, scores in daily.items():
         trend = _trend(scores)

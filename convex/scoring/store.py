@@ -164,6 +164,28 @@ async def daily_scores(
     return days
 
 
+async def newest_snapshots(
+    connection: Connection, workspace_id: UUID, framework_ids: Sequence[UUID] | None
+) -> list[dict[str, Any]]:
+    """framework_id, and of the newest snapshots score, status, coverage, at, risk_detail (each may
+    be None): of these frameworks, or of all.
+    """
+    newest = (
+        "SELECT * FROM convex.health_metrics AS m WHERE m.framework_id = f.id"
+        " AND m.category = '{}' ORDER BY m.at DESC LIMIT 1"
+    )
+    chosen = None if framework_ids is None else list(framework_ids)
+    rows = await connection.execute(
+        "SELECT f.id AS framework_id, h.score, h.status, h.coverage, h.at, r.detail AS risk_detail"
+        " FROM convex.frameworks AS f"
+        f" LEFT JOIN LATERAL ({newest.format('overall')}) AS h ON true"
+        f" LEFT JOIN LATERAL ({newest.format('risk')}) AS r ON true"
+        " WHERE f.workspace_id = %s AND (%s::uuid[] IS NULL OR f.id = ANY (%s))",
+        (workspace_id, chosen, chosen),
+    )
+    return await rows.fetchall()
+
+
 async def read_history(
     connection: Connection, framework_id: UUID, since: datetime
 ) -> list[dict[str, Any]]:

@@ -159,7 +159,7 @@ async def call(
 async def test_each_role_and_scope_may_do_what_the_table_says(
     method: str, path: str, shared_team: Team
 ) -> None:
-    unknown = {"series_id": "9007199254740991"}
+    unknown = {"series_id": "9007199254740991", "number": "1"}
     for person in PEOPLE:
         answer = await call(shared_team.clients[person], method, path, unknown)
         refused = answer.status_code == 403
@@ -169,7 +169,7 @@ async def test_each_role_and_scope_may_do_what_the_table_says(
 
 async def test_without_a_token_nothing_is_to_be_had(anonymous: httpx.AsyncClient) -> None:
     for method, path in ALLOWED:
-        answer = await call(anonymous, method, path, {"series_id": "1"})
+        answer = await call(anonymous, method, path, {"series_id": "1", "number": "1"})
         assert answer.status_code == 401, (method, path)
 
 

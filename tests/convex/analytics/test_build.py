@@ -23,7 +23,7 @@ from tests.convex.analytics.history import NOW, write_history
 
 MARTS = (
     *("alert_analytics", "fct_alert_triggers", "fct_notifications", "fct_predictions"),
-    *("dim_alert_rules", "dim_frameworks", "metric_hourly"),
+    *("dim_alert_rules", "dim_frameworks", "dim_members", "metric_hourly"),
 )
 # These read the database alone and change nothing between builds of one run.
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")

@@ -152,6 +152,8 @@ async def test_noise_names_the_rules_and_the_sleepless(readers: Database, mine: 
     assert sum(rule["share"] for rule in found["rules"]) == pytest.approx(1)
     (member,) = found["members"]
     assert member["user_id"] == mine.user_id
+    named = await one(readers, mine, "SELECT name FROM convex.users WHERE id = %s", mine.user_id)
+    assert member["name"] == named["name"]
     assert member["pages"] == sum(
         member[f"pages_{part}_hours"] for part in ("business", "off", "sleep")
     )
@@ -161,6 +163,35 @@ async def test_noise_names_the_rules_and_the_sleepless(readers: Database, mine: 
         suppression["suppressed"] / (suppression["suppressed"] + suppression["sent"])
     )
     assert found["never_acknowledged"] == []
+    named = await one(
+        readers, mine, "SELECT slug, name FROM convex.frameworks ORDER BY slug LIMIT 1"
+    )
+    assert (named["slug"], named["name"]) in {
+        (rule["framework"], rule["framework_name"]) for rule in found["rules"]
+    }
+
+
+async def test_the_counterfactual_lists_what_should_have_been_told(
+    readers: Database, mine: Tenant
+) -> None:
+    async with readers.read(mine.identity()) as connection:
+        suppression = (await read.noise(connection, today=TODAY, days=60))["suppression"]
+    found = suppression["counterfactual"]
+    expected = await one(
+        readers,
+        mine,
+        "SELECT count(*) FILTER (WHERE t.feedback = 'actionable') AS actionable, count(*) AS untold"
+        " FROM convex.alert_triggers AS t WHERE EXISTS (SELECT FROM convex.alert_notifications"
+        " AS n WHERE n.trigger_id = t.id AND n.state = 'withheld') AND NOT EXISTS (SELECT FROM"
+        " convex.alert_notifications AS n WHERE n.trigger_id = t.id AND n.state = 'delivered')",
+    )
+    assert found["actionable"] == suppression["suppressed_actionable"]
+    assert 0 < expected["actionable"] <= found["actionable"]
+    assert found["untold"] >= expected["untold"]
+    assert found["miss_rate"] == found["actionable"] / found["judged"]
+    assert len(found["missed"]) == min(50, found["actionable"])
+    assert {reason for missed in found["missed"] for reason in missed["reasons"]} == {"silenced"}
+    assert found["missed"] == sorted(found["missed"], key=lambda m: m["opened_at"], reverse=True)
 
 
 async def test_each_workspace_reads_its_own(

@@ -11,7 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from convex.cache import Cache, CacheServer, RateLimiter
+from convex.cache import (
+    Area,
+    Cache,
+    CacheCounts,
+    CacheServer,
+    RateLimiter,
+    read_counts,
+    read_memory,
+)
 from convex.embedded.valkey import EmbeddedValkey
 
 
@@ -149,3 +157,78 @@ async def test_a_lost_server_costs_no_answer_and_comes_back(
         assert await cache.get("summary", workspace, "k", load, seconds=60) == b"value"
         assert load.calls == calls
     await valkey.stop()
+
+
+async def test_a_change_forgets_its_area_and_no_other(server: CacheServer, workspace: UUID) -> None:
+    cache, load = Cache(server), Loader()
+    for area in Area:
+        await cache.get(area, workspace, "k", load, area=area)
+    load.value = b"newer"
+    await cache.forget(workspace, Area.RULES, Area.PATTERNS)
+    found = {area: await cache.get(area, workspace, "k", load, area=area) for area in Area}
+    assert found == {
+        Area.RULES: b"newer",
+        Area.PATTERNS: b"newer",
+        Area.STATISTICS: b"value",
+        Area.HEALTH: b"value",
+    }
+
+
+async def test_what_was_computed_while_it_changed_is_not_kept(
+    server: CacheServer, workspace: UUID
+) -> None:
+    cache, load = Cache(server), Loader(b"of before")
+    load.gate = asyncio.Event()
+    asking = asyncio.create_task(cache.get("summary", workspace, "k", load))
+    while load.calls == 0:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await cache.forget(workspace)
+    load.gate.set()
+    assert await asking == b"of before"
+    assert await cache.peek("summary", workspace, "k") is None
+    load.value = b"newer"
+    assert await cache.get("summary", workspace, "k", load) == b"newer"
+
+
+@pytest.mark.parametrize(
+    ("area", "longest"),
+    [
+        (Area.RULES, 300),
+        (Area.STATISTICS, 3600),
+        (Area.PATTERNS, 21_600),
+        (Area.HEALTH, 60),
+    ],
+)
+async def test_nothing_is_kept_longer_than_its_area_allows(
+    redis_url: str, server: CacheServer, workspace: UUID, area: Area, longest: int
+) -> None:
+    cache = Cache(server)
+    await cache.put("summary", workspace, "k", b"value", area=area)
+    await cache.get("other", workspace, "k", Loader(), area=area, seconds=10**6)
+    for name in ("summary", "other"):
+        key = f"cache:{workspace}:{name}:k"
+        lifetime = await server.ask(lambda redis, key=key: redis.ttl(key))  # type: ignore[misc]
+        assert lifetime is not None
+        assert 0.85 * longest <= lifetime <= longest
+
+
+async def test_hits_are_counted_by_all_processes_together(
+    server: CacheServer, workspace: UUID
+) -> None:
+    name = f"c-{uuid4().hex}"
+    for cache in (Cache(server), Cache(server)):
+        for _ in range(3):
+            await cache.get(name, workspace, "k", Loader())
+        await cache.flush()
+    counts = await read_counts(server, hours=1)
+    assert counts is not None
+    assert dict(counts.by_cache[name]) == {"miss": 1, "hit": 5}
+    memory = await read_memory(server)
+    assert memory is not None
+    assert memory.used > 0
+
+
+def test_the_hit_rate_counts_what_was_spared() -> None:
+    counts = CacheCounts({"a": {"hit": 7, "miss": 1}, "b": {"shared": 1, "waited": 1}})
+    assert (counts.requests, counts.hit_rate) == (10, 0.9)
+    assert CacheCounts({}).hit_rate is None
