@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from convex.db.schema.columns import (
     by_user,
@@ -189,11 +189,30 @@ series = Table(
     instant("newest_at"),
     instant("ended_at"),
     instant("created_at", now=True),
+    instant("distrusted_since"),
+    words("distrusted_because", nullable=True),
     referable(),
     UniqueConstraint("metric_id", "labels_hash"),
     Index("ix_series_workspace_id_framework_id", "workspace_id", "framework_id"),
     in_workspace(),
     same_workspace("framework_id", "frameworks"),
+    same_workspace("metric_id", "metrics"),
+)
+
+metric_ranges = Table(
+    "metric_ranges",
+    metadata,
+    Column("metric_id", UUID, primary_key=True),
+    workspace(),
+    Column("low", Double),
+    Column("high", Double),
+    Column("learned_low", Double),
+    Column("learned_high", Double),
+    Column("learned_points", BigInteger, nullable=False, server_default=text("0")),
+    instant("learned_at"),
+    instant("updated_at", now=True),
+    CheckConstraint("low <= high", name="bounds"),
+    in_workspace(),
     same_workspace("metric_id", "metrics"),
 )
 
@@ -213,6 +232,25 @@ points = Table(
     ),
     postgresql_partition_by="RANGE (timestamp)",
 )
+
+
+def _summaries(name: str) -> Table:
+    """What is left of points; partitioned by year."""
+    return Table(
+        name,
+        metadata,
+        workspace(),
+        Column("series_id", BigInteger, nullable=False),
+        instant("timestamp", nullable=False),
+        *(Column(column, Double, nullable=False) for column in ("mean", "low", "high")),
+        Column("points", Integer, nullable=False),
+        PrimaryKeyConstraint("series_id", "timestamp"),
+        postgresql_partition_by="RANGE (timestamp)",
+    )
+
+
+hourly_points = _summaries("hourly_points")
+daily_points = _summaries("daily_points")
 
 rejected_points = Table(
     "rejected_points",

@@ -23,6 +23,12 @@ STATEMENTS: dict[str, str] = {
     " SELECT %(w)s, framework_id, id, '\\x00' FROM convex.metrics WHERE workspace_id = %(w)s",
     "points": "INSERT INTO convex.points SELECT %(w)s, id, date_trunc('second', now()), 1"
     " FROM convex.series WHERE workspace_id = %(w)s",
+    "hourly_points": "INSERT INTO convex.hourly_points SELECT %(w)s, id, date_trunc('hour', now()),"
+    " 1, 1, 1, 1 FROM convex.series WHERE workspace_id = %(w)s",
+    "daily_points": "INSERT INTO convex.daily_points SELECT %(w)s, id, date_trunc('day', now()),"
+    " 1, 1, 1, 1 FROM convex.series WHERE workspace_id = %(w)s",
+    "metric_ranges": "INSERT INTO convex.metric_ranges (workspace_id, metric_id, low)"
+    " SELECT %(w)s, id, 0 FROM convex.metrics WHERE workspace_id = %(w)s",
     "rejected_points": "INSERT INTO convex.rejected_points (workspace_id, source, reason, detail,"
     " point) VALUES (%(w)s, 'json', 'infinite', '', '{}')",
     "alert_rules": "INSERT INTO convex.alert_rules (workspace_id, framework_id, metric_id, name,"
