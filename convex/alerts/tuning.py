@@ -39,11 +39,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The rule as it is, and the settings worth looking at, most episodes saved first."""
+    """The rule as it is, and the settings worth looking at, most episodes saved first.
+
+    `gentle` saves most of those that miss nothing and keep at least half of the episodes: where
+    nobody has said which were worth it, the one that saves most would keep none.
+    """
 
     now: Candidate
     candidates: list[Candidate]
     tried: int
+    gentle: Candidate | None = None
 
 
 def tune(
@@ -62,7 +67,7 @@ def tune(
         _judge(one, backtest.run(one, prepared, since, until, zone=zone, labelled=labelled), first)
         for one in candidates(rule, prepared)
     ]
-    return Tuning(now, _pareto(tried), len(tried))
+    return Tuning(now, _pareto(tried), len(tried), _gentle(tried, first.per_week / 2))
 
 
 def candidates(rule: Rule, prepared: Sequence[Prepared]) -> list[Rule]:
@@ -151,6 +156,11 @@ def _judge(rule: Rule, tested: Backtest, now: Backtest) -> Candidate:
         missed=worth.total - worth.found,
         false_positives=tested.overlap["false_positive"].found,
     )
+
+
+def _gentle(tried: Sequence[Candidate], most: float) -> Candidate | None:
+    fit = [one for one in tried if not one.missed and 0 < one.saved <= most]
+    return max(fit, key=lambda one: one.saved, default=None)
 
 
 def _pareto(tried: Sequence[Candidate]) -> list[Candidate]:

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from convex.db import Connection
-from convex.insights import store, templates
+from convex.insights import recommendations, store, templates
 from convex.insights.answers import AnyContent, content_json
 from convex.insights.claude import Answer, CallFailed, Claude
 from convex.insights.converse import Outcome, converse
@@ -30,6 +30,7 @@ KEPT = timedelta(days=7)  # the same evidence brings the same insight for so lon
 _TEMPLATE = "template"
 _SPARE_TOKENS = 2_000  # what a second call adds besides the first answer
 _FAST = (Kind.TRIGGER, Kind.QUESTION)
+_ADVISING = (Kind.FRAMEWORK, Kind.DIGEST)  # what they recommend is kept to be decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,8 @@ async def record(
                 created_at=now,
                 **order.references(),
             )
+            if order.kind in _ADVISING:
+                await recommendations.save_advice(connection, order.workspace_id, insight, now=now)
         await store.settle(
             connection,
             reserved.id,
