@@ -293,7 +293,8 @@ class Assessor(LateBatch):
         by_series: dict[int, list[Episode]] = {}
         for episode in outcome.episodes:
             opener = group.openers.get(episode.trigger_id, first)
-            by_series.setdefault(opener, []).append(episode)
+            # Late points can bring to light what a series opened that is not in this batch.
+            by_series.setdefault(opener if opener in here else first, []).append(episode)
         for member in members:
             pair = here.get(member.series_id)
             if pair is None:

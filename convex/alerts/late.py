@@ -231,12 +231,16 @@ def _compare(episodes: Sequence[Episode], known: Sequence[Known], *, going_on: b
     """Hold what was replayed against the triggers that exist; `going_on`: one may be open now."""
     found = _Compared([], [])
     taken = list(known)
+    matched: set[UUID] = set()
     for episode in episodes:
-        one = _counterpart(episode, taken, {move.trigger_id for move in found.moved})
+        one = _counterpart(episode, taken, matched)
         end = _end(episode)
         assert episode.opened is not None
         begin = episode.opened.at
-        if one is None or end is None or (one.opened_at, one.resolved_at) == (begin, end):
+        if one is None or end is None:
+            continue
+        matched.add(one.trigger_id)
+        if (one.opened_at, one.resolved_at) == (begin, end):
             continue
         seen = episode.last_seen_at or begin
         found.moved.append(Moved(one.trigger_id, begin, end, seen, episode.repeats))
@@ -247,23 +251,26 @@ def _compare(episodes: Sequence[Episode], known: Sequence[Known], *, going_on: b
         end = _end(episode)
         if end is None and not going_on:
             continue
-        until = 2**62 if end is None else end
-        if any(one.opened_at <= until and one.until >= episode.opened.at for one in taken):
+        if any(_overlap(one, episode) for one in taken):
             continue
         found.episodes.append(episode)
         found.goes_on = found.goes_on or end is None
     return found
 
 
-def _counterpart(episode: Episode, known: Sequence[Known], moved: set[UUID]) -> Known | None:
+def _counterpart(episode: Episode, known: Sequence[Known], matched: set[UUID]) -> Known | None:
     """The imported trigger that is this episode, as far as it was known."""
-    assert episode.opened is not None
-    begin, end = episode.opened.at, _end(episode)
     for one in known:
-        overlaps = one.until >= begin and (end is None or one.opened_at <= end)
-        if overlaps and not one.settled and one.trigger_id not in moved:
+        if not one.settled and one.trigger_id not in matched and _overlap(one, episode):
             return one
     return None
+
+
+def _overlap(one: Known, episode: Episode) -> bool:
+    """Whether both are open at an instant; one may begin just where another ends."""
+    assert episode.opened is not None
+    begin, end = episode.opened.at, _end(episode)
+    return one.opened_at == begin or (one.until > begin and (end is None or one.opened_at < end))
 
 
 def _end(episode: Episode) -> int | None:

@@ -134,7 +134,8 @@ async def test_an_import_in_pieces_finds_every_episode_of_a_group(
         some, part = points[piece % 2], piece // 2
         if cut := some[part * size : (part + 1) * size]:
             await mixed.push_batch(batch_of(cut, history=True))
-    assert {row[:3] for row in await found(mixed)} == {row[:3] for row in await found(ordered)}
+    # Two that were found apart can turn out to be one; what was found is not taken away.
+    assert {row[:3] for row in await found(mixed)} >= {row[:3] for row in await found(ordered)}
 
 
 # totals
