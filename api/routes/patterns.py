@@ -89,7 +89,7 @@ def _link(request: Request, cursor: str | None) -> dict[str, str]:
     "/patterns",
     response_model=schema.RunRequested,
     status_code=202,
-    summary="Look for patterns now",
+    summary="Look now",
 )
 async def request_run(request: Request, caller: Editor, connection: Writing) -> Response:
     """Asks for a run of detect-patterns; one that waits already is given again."""

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from api.app import create_app
-from convex.db import Database
+from convex.db import Database, Identity, Role
 from convex.settings import Settings
 from tests.api.conftest import Running, Team, make_team
 
@@ -113,6 +113,7 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("post", "/channels/{channel_id}/test"): EDITORS,
     ("get", "/notification-preferences"): SIGNED_IN,
     ("put", "/notification-preferences"): SIGNED_IN,
+    ("post", "/notification-preferences/simulate"): SIGNED_IN,
     ("get", "/notification-preferences/workspace"): READERS,
     ("put", "/notification-preferences/workspace"): OWNERS,
     ("get", "/notifications"): SIGNED_IN,
@@ -124,6 +125,10 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("get", "/analytics/performance"): READERS,
     ("get", "/analytics/distribution"): READERS,
     ("get", "/analytics/noise"): READERS,
+    ("get", "/patterns"): READERS,
+    ("post", "/patterns"): EDITORS,
+    ("get", "/patterns/{pattern_id}"): READERS,
+    ("get", "/patterns/{pattern_id}/triggers"): READERS,
     ("get", "/quality/runs"): READERS,
     ("get", "/system/health"): READERS,
 }
@@ -185,7 +190,7 @@ async def shared_team(
 
 
 @pytest_asyncio.fixture
-async def furnished(team: Team) -> dict[str, str]:
+async def furnished(team: Team, worker: Database) -> dict[str, str]:
     """Ids of one of everything in a workspace."""
     post = team.owner.post
     framework = (await post("/api/v1/frameworks", json={"slug": "ewr", "name": "x"})).json()
@@ -244,8 +249,18 @@ async def furnished(team: Team) -> dict[str, str]:
     )
     assert inhibition.status_code == 201, inhibition.text
     key = await post("/api/v1/api-keys", json={"name": "k", "scopes": ["read"]})
+    async with worker.transaction(Identity(team.workspace_id, Role.SYSTEM)) as connection:
+        pattern = await connection.execute(
+            "INSERT INTO convex.alert_patterns (workspace_id, type, fingerprint, title, frequency,"
+            " confidence, support, p_value, evidence, state, first_seen_at, last_seen_at)"
+            " VALUES (%s, 'seasonal', 'x', 't', 'weekly', 1, 1, 0, '{}', 'new', now(), now())"
+            " RETURNING id",
+            (team.workspace_id,),
+        )
+        (made,) = await pattern.fetchall()
     return {
         "workspace_id": str(team.workspace_id),
+        "pattern_id": str(made["id"]),
         "user_id": str(team.users["viewer"]),
         "framework": framework["id"],
         "metric_id": metric["id"],
@@ -315,6 +330,7 @@ async def test_lists_and_filters_show_nothing_of_another_workspace(
         "rejected-points",
         "ledger",
         "notifications",
+        "patterns",
         "quality/runs",
     ):
         answer = await other_team.owner.get(f"/api/v1/{path}")
