@@ -14,7 +14,7 @@ from convex.alerts.tuning import Candidate, Tuning
 from convex.insights.model import Insight, Source
 from convex.insights.recommendation import Origin, Proposal
 
-_LEAST_SAVED = 0.25  # triggers a week
+_LEAST_SAVED = 0.1  # triggers a week
 _LEAST_SHARE = 0.2
 _ENOUGH_LABELS = 3
 _SOFTER = {"critical": "warning", "warning": "info"}
