@@ -18,6 +18,7 @@ from convex.cli import (
     openapi,
     patterns,
     points,
+    predictions,
     rules,
     rules_backtest,
     up,
@@ -49,6 +50,7 @@ app.add_typer(audit.app, name="audit")
 rules.app.command("backtest")(rules_backtest.backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(patterns.app, name="patterns")
+app.add_typer(predictions.app, name="predictions")
 
 
 def run(arguments: Sequence[str]) -> int:

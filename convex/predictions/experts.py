@@ -87,19 +87,19 @@ class Fitted:
         return result
 
 
-def fit_experts(table: Table, until: int) -> Fitted:
+def fit_experts(table: Table, until: int, most_rows: int = MOST_ROWS) -> Fitted:
     """Learn from origins whose windows had ended at `until`."""
     columns = np.flatnonzero(
         (table.origins >= _FIRST_WEEK) & (table.origins + table.horizon <= until)
     )
     rules, names = table.values.shape[0], table.values.shape[2]
-    columns = _thin(columns, rules)
+    columns = _thin(columns, rules, most_rows)
     outcome = table.outcome[:, columns].reshape(-1)
     if len(outcome) < LEAST_ROWS or outcome.sum() < LEAST_POSITIVES:
         return Fitted(table.horizon, len(outcome))
     values = table.values[:, columns].reshape(-1, names).astype(np.float64)
     base = table.climatology[:, columns].reshape(-1)
-    step = float(np.median(np.diff(table.origins[columns])))
+    step = float(np.median(np.diff(table.origins[columns]))) if len(columns) > 1 else 1.0
     weight = min(1.0, step / table.horizon)  # overlapping windows repeat each other
     raw = table.crossing[:, columns].reshape(-1)
     known = np.isfinite(raw)
@@ -138,9 +138,9 @@ def _only(name: str, names: tuple[str, ...], count: int) -> FloatArray:
     return weights
 
 
-def _thin(columns: IntArray, rules: int) -> IntArray:
+def _thin(columns: IntArray, rules: int, most: int) -> IntArray:
     """Every k-th origin, counted back from the newest, so that memory stays bounded."""
-    step = max(1, -(-len(columns) * rules // MOST_ROWS))
+    step = max(1, -(-len(columns) * rules // most))
     return columns[::-1][::step][::-1]
 
 

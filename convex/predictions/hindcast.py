@@ -7,14 +7,14 @@ what live predictions would have been, and its end is the state from which the n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from convex.metrics.model import FloatArray, IntArray
 from convex.predictions import mixture
-from convex.predictions.experts import Fitted, fit_experts
+from convex.predictions.experts import MOST_ROWS, Fitted, fit_experts
 from convex.predictions.features import Table
 from convex.predictions.model import EXPERTS
 
@@ -40,7 +40,6 @@ class Hindcast:
     weights: FloatArray
     map_: tuple[float, float]
     fitted: Fitted | None = field(repr=False)
-    trail: Mapping[int, FloatArray] = field(default_factory=dict, repr=False)
 
 
 def hindcast(
@@ -49,6 +48,7 @@ def hindcast(
     until: int,
     *,
     refit_days: int = 14,
+    most_rows: int = MOST_ROWS,
     shown: Shown | None = None,
     final_fit: bool = True,
 ) -> Hindcast:
@@ -64,13 +64,13 @@ def hindcast(
     for number, start in enumerate(starts.tolist()):
         mine = np.flatnonzero((origins >= start) & (origins < start + refit))
         if len(mine):
-            fitted = fit_experts(table, start)
+            fitted = fit_experts(table, start, most_rows)
             experts[:, :, mine] = fitted.predict(table, columns[mine], members)
         if shown is not None:
             shown((number + 1) / (len(starts) + final_fit))
     outcome = table.outcome[:, columns]
     mixed, weights, map_ = _mix_along(experts, outcome, origins, table.horizon, until)
-    last = fit_experts(table, until) if final_fit else None
+    last = fit_experts(table, until, most_rows) if final_fit else None
     return Hindcast(
         table.horizon,
         origins,

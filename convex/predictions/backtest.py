@@ -1,0 +1,125 @@
+"""`convex predictions backtest`: the whole method over a workspace's past, scored. Pure but for the
+reading.
+
+Rolling origin with purging: experts are fitted anew every two weeks, on windows that had ended;
+weights and calibration use outcomes that had ended at each origin. "mixture" is scored on every
+rule; "shown" is what members would have seen, the base rate where history was not enough; "trusted"
+are the predictions that were more than a base rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from convex.metrics.model import HOUR, BoolArray, FloatArray, to_datetime, to_microseconds
+from convex.predictions.features import build_tables
+from convex.predictions.forecast import choose_trained, origins_of
+from convex.predictions.gates import LEAST_DAYS, LEAST_TRIGGERS
+from convex.predictions.hindcast import FIRST_DAYS, Hindcast, hindcast
+from convex.predictions.history import Known
+from convex.predictions.model import EXPERTS, HORIZONS
+from convex.predictions.panel import Panel
+from convex.predictions.present import score_json
+from convex.predictions.scorecard import Score, score
+
+WARM_UP_DAYS = 92  # predicted before the range begins, so that weights have settled
+_WEEK = 168
+
+Shown = Callable[[float], None]
+
+
+def backtest(
+    panel: Panel, since: int, until: int, *, shown: Shown | None = None
+) -> dict[int, dict[str, Any]]:
+    """Scores by horizon, of windows inside hours [since, until) of the panel."""
+    trained = choose_trained(panel)
+    if len(trained) == 0:
+        return {}
+    part = panel.part(trained)
+    tables = build_tables(part, origins_of(panel.hours))
+    known = known_triggers(part)
+    found = {}
+    for number, horizon in enumerate(HORIZONS):
+
+        def tell(done: float, number: int = number) -> None:
+            if shown is not None:
+                shown((number + done) / len(HORIZONS))
+
+        past = hindcast(
+            tables[horizon], since - WARM_UP_DAYS * 24, until, final_fit=False, shown=tell
+        )
+        found[horizon] = _scores(past, part, known, since, until)
+    return found
+
+
+def known_triggers(panel: Panel) -> FloatArray:
+    """Rules × (hours + 1): how many triggers each rule had had before the hour."""
+    totals = np.zeros((len(panel.rules), panel.hours + 1))
+    np.cumsum(panel.openings, axis=1, out=totals[:, 1:])
+    return totals
+
+
+def _scores(
+    past: Hindcast, panel: Panel, known: FloatArray, since: int, until: int
+) -> dict[str, Any]:
+    inside = (past.origins >= since) & (past.origins + past.horizon <= until)
+    origins = past.origins[inside]
+    outcome, base = past.outcome[:, inside], past.climatology[:, inside]
+    mixed = past.mixed[:, inside]
+    enough = (known[:, origins] >= LEAST_TRIGGERS) & (origins >= LEAST_DAYS * 24)
+    week = np.broadcast_to(origins // _WEEK, outcome.shape)
+
+    def scored(probability: FloatArray, where: BoolArray | None = None) -> Score | None:
+        chosen = np.ones(outcome.shape, np.bool_) if where is None else where
+        return score(probability[chosen], base[chosen], outcome[chosen], week[chosen])
+
+    each = np.arange(len(panel.rules))
+    return {
+        "mixture": score_json(scored(mixed)),
+        "shown": score_json(scored(np.where(enough, mixed, base)), bins=False),
+        "trusted": score_json(scored(mixed, enough), bins=False),
+        "experts": {
+            expert.value: score_json(scored(past.experts[row][:, inside]), bins=False)
+            for row, expert in enumerate(EXPERTS)
+        },
+        "rules": {
+            facts.name: score_json(
+                scored(mixed, np.broadcast_to((each == row)[:, None], outcome.shape)), bins=False
+            )
+            for row, facts in enumerate(panel.rules)
+        },
+    }
+
+
+def backtest_known(
+    known: Known,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    shown: Shown | None = None,
+) -> dict[str, Any]:
+    """As `convex predictions backtest --json` prints it; the range is the last half of the history
+    without `since`.
+    """
+    panel = known.panel
+    last = panel.hours
+    if until is not None:
+        last = min(last, (to_microseconds(until) - panel.start) // HOUR)
+    first = last // 2
+    if since is not None:
+        first = (to_microseconds(since) - panel.start) // HOUR
+    first = int(max(first, FIRST_DAYS * 24))
+    last = int(max(last, first))
+    horizons = backtest(panel, first, last, shown=shown) if last > first else {}
+    return {
+        "from": to_datetime(panel.start + first * HOUR).isoformat(),
+        "to": to_datetime(panel.start + last * HOUR).isoformat(),
+        "rules": len(panel.rules),
+        "rules_that_fired": len(choose_trained(panel)),
+        "history_days": round(known.days, 1),
+        "horizons": {str(hours): scores for hours, scores in horizons.items()},
+    }
