@@ -15,9 +15,10 @@ from api.routes import new_router
 from api.schemas import channels
 from api.schemas import notifications as schema
 from api.schemas.shared import PageOf
+from convex.alerts.apart import run_apart
 from convex.db import Identity, Role
 from convex.errors import NotFound
-from convex.notifications import inbox, ledger, preference_store
+from convex.notifications import inbox, ledger, preference_store, simulate
 from convex.notifications.model import Reason, State
 from convex.notifications.unsubscribe import PATH, read_token
 from convex.workspaces import store as people
@@ -122,6 +123,30 @@ async def put_defaults(
         for_workspace=True,
     )
     return reply(request, preference_store.describe(kept))
+
+
+@router.post(
+    "/notification-preferences/simulate",
+    response_model=channels.SimulationShape,
+    summary="Try settings on my past",
+)
+async def simulate_preferences(
+    request: Request, caller: Person, body: channels.SimulationBody
+) -> Response:
+    """Replay what happened through the planner that runs live, with the settings as they are and as
+    they would be: what is sent, put off, grouped, in the digest or not told. Saves nothing.
+    """
+    resources = resources_of(request)
+    async with resources.database.read(caller.identity) as connection:
+        loaded = await simulate.load_rehearsal(
+            connection,
+            caller.identity,
+            channels.preference_changes(body.preferences),
+            resources.now(),
+            email_works=bool(resources.settings.smtp.host),
+            days=body.days,
+        )
+    return reply(request, await run_apart(simulate.SECONDS, simulate.run_rehearsal, loaded))
 
 
 @router.get("/ledger", response_model=PageOf[channels.LedgerShape], summary="Who was told, and why")

@@ -146,6 +146,64 @@ class Preferences(Shape):
     version: int
 
 
+class SimulationBody(Body):
+    """Settings to try on the past; what is left out is as it is."""
+
+    preferences: PreferencesChange = Field(
+        default_factory=PreferencesChange,
+        examples=[{"quiet_hours_enabled": True, "min_severity": "warning"}],
+    )
+    days: Annotated[int, Field(strict=True, ge=1, le=90)] = 90
+
+
+class ForecastShape(Shape):
+    """What one setting would have led to."""
+
+    messages: dict[str, int] = Field(description="How many would have gone out, by channel.")
+    total: int
+    outcomes: dict[str, int] = Field(description="Rows of the ledger by their reason.")
+    firings_told: int
+    firings_not_told: int
+    in_sleep_hours: int = Field(description="Messages between 22:00 and 06:00 of the zone.")
+    busiest_hour: int = Field(description="Most messages within one hour.")
+
+
+class FateShape(Shape):
+    """What becomes of a transition on a channel."""
+
+    state: Literal["due", "delivered", "failed", "withheld", "carried"]
+    reason: str
+    explanation: str
+    at: datetime | None = Field(description="When it would have been said; null: never.")
+
+
+class SimulationItem(Shape):
+    """A transition that the two settings treat differently."""
+
+    transition_id: int
+    trigger_id: UUID
+    kind: str
+    rule: str
+    framework: str
+    severity: SeverityName
+    at: datetime
+    channel_kind: ChannelKindName | None
+    current: FateShape | None
+    proposed: FateShape | None
+
+
+class SimulationShape(Shape):
+    """The past with the settings as they are, and as they would be."""
+
+    days: int
+    transitions: int
+    truncated: bool = Field(description="There were more; only the newest were replayed.")
+    current: ForecastShape
+    proposed: ForecastShape
+    differences: int
+    items: list[SimulationItem] = Field(description="The newest 200 differences.")
+
+
 class DeliveryShape(Shape):
     """One attempt."""
 

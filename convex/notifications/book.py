@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,9 @@ from convex.notifications.model import (
 
 TELLING = frozenset({Kind.FIRING, Kind.ESCALATION, Kind.REPEAT})
 HOUR = timedelta(hours=1)
+# Each message of a group or fingerprint goes after the one before, but for critical ones that pass
+# others in quiet hours: the latest is among the last few, and months of them need not be read.
+_RECENT = 50
 _LONGEST_DEFERRAL = timedelta(hours=27)  # quiet hours on the day that has 25, and a bit
 
 
@@ -151,14 +155,14 @@ class Book:
 
     def last_told(self, fingerprint: str, target: Target) -> Row | None:
         """The newest firing of this fingerprint that was or will be told to the target."""
-        rows = [
+        rows = (
             row
-            for row in self._by_fingerprint[fingerprint, target]
+            for row in reversed(self._by_fingerprint[fingerprint, target])
             if row.kind in TELLING
             and row.state is not State.WITHHELD
             and not (row.kind is Kind.ESCALATION and row.is_waiting)
-        ]
-        return max(rows, key=self.moment, default=None)
+        )
+        return max(islice(rows, _RECENT), key=self.moment, default=None)
 
     def open_message(self, target: Target, group: str, *, ends: bool) -> Row | None:
         """A message of the group that can still take more: firings, or ends when `ends`."""
@@ -169,10 +173,8 @@ class Book:
 
     def last_message(self, target: Target, group: str, *, ends: bool) -> datetime | None:
         """When the newest message of the group went, or goes, out."""
-        moments = [
-            self.moment(row) for row in self._by_group[target, group, ends] if row.is_message
-        ]
-        return max(moments, default=None)
+        rows = (row for row in reversed(self._by_group[target, group, ends]) if row.is_message)
+        return max(map(self.moment, islice(rows, _RECENT)), default=None)
 
     def messages_before(self, target: Target, moment: datetime) -> list[datetime]:
         """When messages went, or go, to the target in the hour up to `moment`, oldest first."""

@@ -1,7 +1,7 @@
 """What would have been told: the past replayed with other preferences, before they are saved.
 
 The same planner as in earnest goes through the transitions in virtual time; what it plans is taken
-as delivered when it is due. Pure, but for the two functions at the end that load the past.
+as delivered when it is due. Pure, but for the two functions that load the past.
 """
 
 from __future__ import annotations
@@ -31,10 +31,32 @@ from convex.notifications.model import (
 from convex.notifications.mute_windows import WeeklyMute, active_mutes
 from convex.notifications.plan import Planner
 from convex.notifications.preferences import Preferences, read_preferences
+from convex.notifications.snapshot import instant
 
 LONGEST_DAYS = 90
 MOST_TRANSITIONS = 20_000
+SECONDS = 30.0  # a replay that takes longer is given up
+MOST_ITEMS = 200
 _SLEEP = (22, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of one transition on one channel. `at`: when it is said; None: never."""
+
+    state: State
+    reason: str
+    explanation: str
+    at: datetime | None
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "state": self.state.value,
+            "reason": self.reason,
+            "explanation": self.explanation,
+            "at": instant(self.at),
+        }
 
 
 @dataclass(slots=True)
@@ -43,7 +65,8 @@ class Forecast:
 
     `messages`: how many would have gone out, by channel · `outcomes`: planned rows by their reason
     · `told`, `not_told`: firings that would, or would not, have reached the member · `asleep`:
-    messages between 22:00 and 06:00 of the member's zone · `busiest_hour`: most messages in one.
+    messages between 22:00 and 06:00 of the member's zone · `busiest_hour`: most messages in one ·
+    `fates`: by transition and kind of channel.
     """
 
     messages: Counter[str] = field(default_factory=Counter)
@@ -52,6 +75,7 @@ class Forecast:
     not_told: int = 0
     asleep: int = 0
     busiest_hour: int = 0
+    fates: dict[tuple[int, str], Fate] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """As JSON."""
@@ -122,6 +146,11 @@ def _count(rows: Sequence[Row], planner: Planner, zone: str) -> Forecast:
         if row.kind is not Kind.DIGEST:
             forecast.outcomes[row.reason.value] += 1
         carrier = planner.book.carrier(row)
+        if row.transition_id is not None and row.step == 0:
+            said = None if carrier.state is State.WITHHELD else planner.book.moment(row)
+            channel = row.target.kind.value if row.target.kind else ""
+            fate = Fate(row.state, row.reason.value, row.explanation, said)
+            forecast.fates[row.transition_id, channel] = fate
         reached = carrier.state in (State.DUE, State.DELIVERED)
         if row.kind is Kind.FIRING and row.trigger_id is not None:
             told[row.trigger_id] = told.get(row.trigger_id, False) or reached
@@ -137,7 +166,19 @@ def _count(rows: Sequence[Row], planner: Planner, zone: str) -> Forecast:
     return forecast
 
 
-async def simulate_changes(
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """All that a simulation needs: it can be given to another process."""
+
+    past: Past
+    current: Member
+    proposed: Member
+    zones: tuple[str, str]
+    days: int
+    until: datetime
+
+
+async def load_rehearsal(
     connection: Connection,
     identity: Identity,
     changes: Mapping[str, Any],
@@ -145,7 +186,7 @@ async def simulate_changes(
     *,
     email_works: bool,
     days: int = LONGEST_DAYS,
-) -> dict[str, Any]:
+) -> Rehearsal:
     """The last days of the acting member, as they were set up and with the changes. Saves nothing.
 
     Raises `InvalidInput` for changes that could not be saved either.
@@ -161,14 +202,52 @@ async def simulate_changes(
     )
     current = Member(identity.user_id, "", "", kept.preferences)
     proposed = replace(current, preferences=read_preferences(merged))
-    zone = str(merged["timezone"])
+    zones = str(kept.columns["timezone"]), str(merged["timezone"])
+    return Rehearsal(past, current, proposed, zones, days, now)
+
+
+def run_rehearsal(rehearsal: Rehearsal) -> dict[str, Any]:
+    """Both forecasts as JSON, and the newest transitions whose fate differs, with both reasons."""
+    past, until = rehearsal.past, rehearsal.until
+    current = simulate(past, rehearsal.current, rehearsal.zones[0], until)
+    proposed = simulate(past, rehearsal.proposed, rehearsal.zones[1], until)
+    items = _differences(past, current, proposed)
     return {
-        "days": days,
+        "days": rehearsal.days,
         "transitions": len(past.transitions),
         "truncated": len(past.transitions) == MOST_TRANSITIONS,
-        "current": simulate(past, current, zone, now).describe(),
-        "proposed": simulate(past, proposed, zone, now).describe(),
+        "current": current.describe(),
+        "proposed": proposed.describe(),
+        "differences": len(items),
+        "items": items[:MOST_ITEMS],
     }
+
+
+def _differences(past: Past, current: Forecast, proposed: Forecast) -> list[dict[str, Any]]:
+    """Newest first; a channel that one of the two does not use has no fate there."""
+    known = {one.id: one for one in past.transitions}
+    found: list[dict[str, Any]] = []
+    for transition_id, channel in sorted({*current.fates, *proposed.fates}, reverse=True):
+        before = current.fates.get((transition_id, channel))
+        after = proposed.fates.get((transition_id, channel))
+        if before == after:
+            continue
+        one = known[transition_id]
+        found.append(
+            {
+                "transition_id": transition_id,
+                "trigger_id": str(one.trigger.id),
+                "kind": one.kind,
+                "rule": one.trigger.rule_name,
+                "framework": one.trigger.framework,
+                "severity": one.trigger.severity,
+                "at": instant(one.at),
+                "channel_kind": channel or None,
+                "current": before and before.describe(),
+                "proposed": after and after.describe(),
+            }
+        )
+    return found
 
 
 async def load_past(

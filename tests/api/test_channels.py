@@ -7,8 +7,10 @@ import re
 import httpx
 import pytest
 
+from convex.db import Database, Identity, Role
 from convex.notifications.unsubscribe import unsubscribe_url
 from tests.api.conftest import Running, Team
+from tests.convex.notifications import rows
 
 
 async def test_a_channel_is_made_changed_tested_and_removed(team: Team) -> None:
@@ -83,6 +85,36 @@ async def test_preferences_are_ones_own_until_the_workspaces(team: Team) -> None
         headers={"if-match": before.headers["etag"]},
     )
     assert stale.status_code == 412
+
+
+async def test_settings_are_tried_on_the_past_before_they_are_saved(
+    team: Team, worker: Database
+) -> None:
+    async with worker.transaction(Identity(team.workspace_id, Role.SYSTEM)) as connection:
+        watched = await rows.watch(connection, team.workspace_id, severity="warning")
+        await rows.fire(connection, watched, 3)
+    tried = await team.viewer.post(
+        "/api/v1/notification-preferences/simulate",
+        json={"preferences": {"min_severity": "critical"}, "days": 30},
+    )
+    assert tried.status_code == 200, tried.text
+    found = tried.json()
+    assert (found["transitions"], found["truncated"]) == (3, False)
+    assert found["current"]["messages"]["in_app"] == 3
+    assert found["proposed"]["total"] == 0
+    assert found["differences"] == len(found["items"]) >= 3
+    item = next(one for one in found["items"] if one["channel_kind"] == "in_app")
+    assert item["current"]["reason"] == "sent"
+    assert item["proposed"]["reason"] == "below_severity"
+    assert "only critical is wanted" in item["proposed"]["explanation"]
+    kept = (await team.viewer.get("/api/v1/notification-preferences")).json()
+    assert kept["min_severity"] == "info"
+    wrong = await team.viewer.post(
+        "/api/v1/notification-preferences/simulate", json={"preferences": {"timezone": "Nowhere"}}
+    )
+    assert wrong.status_code == 422
+    long = await team.viewer.post("/api/v1/notification-preferences/simulate", json={"days": 91})
+    assert long.status_code == 422
 
 
 async def test_mail_stops_by_one_click_and_not_by_following_a_link(

@@ -8,7 +8,7 @@ from convex.db import Database, Role
 from convex.notifications import ledger
 from convex.notifications.ledger import Filters
 from convex.notifications.service import plan_transitions
-from convex.notifications.simulate import simulate_changes
+from convex.notifications.simulate import load_rehearsal, run_rehearsal
 from convex.settings import Settings
 from tests.conftest import Tenant
 from tests.convex.notifications import rows
@@ -70,16 +70,17 @@ async def test_other_preferences_are_tried_on_the_past_before_they_are_kept(
         await rows.move(connection, triggers[:2], "resolved")
     me, now = tenant.identity(), rows.now() + timedelta(hours=30)
     async with api.read(me) as connection:
-        quiet = await simulate_changes(
+        asleep = await load_rehearsal(
             connection,
             me,
             {"quiet_hours_enabled": True, "quiet_hours_start": "00:00", "quiet_hours_end": "23:59"},
             now,
             email_works=True,
         )
-        strict = await simulate_changes(
+        picky = await load_rehearsal(
             connection, me, {"min_severity": "critical"}, now, email_works=True
         )
+    quiet, strict = run_rehearsal(asleep), run_rehearsal(picky)
     assert quiet["transitions"] == 8
     assert quiet["current"]["messages"] == {"in_app": 8, "email": 1}
     assert quiet["current"]["firings_told"] == 6
