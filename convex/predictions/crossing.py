@@ -16,7 +16,7 @@ from convex.metrics.model import IntArray
 from convex.predictions.model import HORIZONS
 from convex.predictions.panel import LONGEST, WEEK_HOURS
 
-PATHS = 150
+PATHS, LEAST_PATHS = 150, 14
 HALF_LIFE = 10.0  # hours
 SCALE_HOURS = 28 * 24  # what the scale of a margin is learnt from, and kept
 _FAR = np.float32(-9.0)
@@ -93,17 +93,9 @@ def crossing_probabilities(
     medians = weekly_medians(values, week)
     known = np.isfinite(values)
     filled = fill_forward(values)
-    # the residual where each origin stands: of the hour before it, by the median known then
-    before = np.arange(hours)
-    week_of = (before + 1) // WEEK_HOURS
-    standing = np.full(hours + 1, np.nan, np.float32)
-    last = np.maximum.accumulate(np.where(known, before, -1))
-    seen = last >= 0
-    places = np.maximum(last, 0)
-    standing[1:] = np.where(seen, filled - medians[week_of, week[places]], np.nan)
+    standing = standing_at(values, medians, week)
     result = np.full((len(origins), len(HORIZONS)), np.nan, np.float32)
     ahead = np.arange(LONGEST)
-    decay = np.exp2(-(ahead + 1) / HALF_LIFE).astype(np.float32)
     padded = np.concatenate([values, np.full(LONGEST, np.nan, np.float32)])
     for phase in range(24):
         mine = np.flatnonzero(origins % 24 == phase)
@@ -117,26 +109,48 @@ def crossing_probabilities(
         at = standing[starts]
         for begin in range(0, len(mine), _BATCH):
             rows = mine[begin : begin + _BATCH]
-            own = origins[rows] // 24
-            lags = _NEAREST + np.arange(PATHS)
-            source = own[:, None] - lags
-            usable = source >= 0
-            source = np.maximum(source, 0)
-            there = at[source]
-            here = at[own]
-            usable &= np.isfinite(there)
-            gap = np.where(usable, here[:, None] - there, 0.0).astype(np.float32)
-            width = _width(there, usable)
-            weight = np.where(usable, np.exp(-0.5 * (gap / width) ** 2), 0.0)
-            total = weight.sum(axis=1)
-            path = level[own][:, None, :] + paths[source] + gap[:, :, None] * decay
+            path, weight, enough = draw_paths(level, paths, at, origins[rows] // 24)
             path = np.where(np.isfinite(path), path, _FAR)
+            total = weight.sum(axis=1)
             first = _first_firing(path, filled, known, origins[rows], hold, firing)
-            enough = np.isfinite(here) & (usable.sum(axis=1) >= 14) & (total > 1e-6)
             for column, horizon in enumerate(HORIZONS):
                 share = (weight * (first < horizon)).sum(axis=1) / np.maximum(total, 1e-9)
                 result[rows, column] = np.where(enough, share, np.nan)
     return result, standing[origins]
+
+
+def standing_at(values: Float32, medians: Float32, week: IntArray) -> Float32:
+    """The residual of the newest value before each hour 0 … N, by the median known then."""
+    hours = len(values)
+    standing = np.full(hours + 1, np.nan, np.float32)
+    known = np.isfinite(values)
+    last = np.maximum.accumulate(np.where(known, np.arange(hours), -1))
+    places = np.maximum(last, 0)
+    usual = medians[(np.arange(hours) + 1) // WEEK_HOURS, week[places]]
+    standing[1:] = np.where(last >= 0, fill_forward(values) - usual, np.nan)
+    return standing
+
+
+def draw_paths(
+    level: Float32, paths: Float32, at: Float32, own: IntArray
+) -> tuple[Float32, Float32, NDArray[np.bool_]]:
+    """What may come at the origins `own`: values (origins × paths × hours), the weight of each path
+    (0 for none), and whether there are enough.
+
+    Rows of `level` (usual values ahead), `paths` (residuals ahead) and `at` (the residual where it
+    stands) are origins a day apart; only rows whose hours ahead have passed are drawn from.
+    """
+    source = own[:, None] - (_NEAREST + np.arange(PATHS))
+    usable = source >= 0
+    source = np.maximum(source, 0)
+    there, here = at[source], at[own]
+    usable &= np.isfinite(there)
+    gap = np.where(usable, here[:, None] - there, 0.0).astype(np.float32)
+    weight = np.where(usable, np.exp(-0.5 * (gap / _width(there, usable)) ** 2), 0.0)
+    decay = np.exp2(-(np.arange(paths.shape[1]) + 1) / HALF_LIFE).astype(np.float32)
+    path = level[own][:, None, :] + paths[source] + gap[:, :, None] * decay
+    enough = np.isfinite(here) & (usable.sum(axis=1) >= LEAST_PATHS) & (weight.sum(axis=1) > 1e-6)
+    return path, weight.astype(np.float32), enough
 
 
 def _width(there: Float32, usable: NDArray[np.bool_]) -> Float32:
