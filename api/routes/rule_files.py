@@ -13,6 +13,7 @@ from api.routes import new_router
 from api.routes.frameworks import FrameworkFilter, find_framework_id
 from api.schemas import rule_files as schema
 from convex.alerts.code import service
+from convex.alerts.code.plan import Orphans
 
 router = new_router("rules")
 
@@ -29,7 +30,7 @@ async def plan_rules(
 ) -> Response:
     """Nothing is written. Problems of the files are part of the answer, each with file and line."""
     plan = await service.plan_files(
-        connection, caller.workspace_id, _texts(body), delete=body.delete
+        connection, caller.workspace_id, _texts(body), orphans=Orphans(body.orphans)
     )
     return reply(request, plan.as_json())
 
@@ -48,7 +49,7 @@ async def apply_rules(
         caller.identity,
         _texts(body),
         now=resources.now(),
-        delete=body.delete,
+        orphans=Orphans(body.orphans),
         fingerprint=body.fingerprint,
     )
     if applied.cursor is not None:

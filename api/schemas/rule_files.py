@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.shared import Body, Flag, Shape
+from api.schemas.shared import Body, Shape
 
 _EXAMPLE = """\
 rules:
@@ -36,8 +36,10 @@ class RuleFiles(Body):
     )
 
     files: Annotated[list[RuleFileText], Field(min_length=1, max_length=500)]
-    delete: Flag = Field(
-        False, description="Remove rules that are kept as code and that no file has."
+    orphans: Literal["keep", "delete", "release"] = Field(
+        "keep",
+        description="What becomes of rules that are kept as code and that no file has: they stay as"
+        " they are, are removed, or can be edited again.",
     )
 
 
@@ -60,7 +62,7 @@ class RuleDifference(Shape):
 class RuleStep(Shape):
     """What becomes of one rule."""
 
-    action: Literal["create", "update", "delete", "unchanged", "orphaned"]
+    action: Literal["create", "update", "delete", "release", "unchanged", "orphaned"]
     name: str
     file: str | None
     line: int | None

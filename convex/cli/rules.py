@@ -47,6 +47,14 @@ Delete = Annotated[
 ]
 
 
+Release = Annotated[
+    bool,
+    typer.Option(
+        "--release", help="Give such rules back, to be edited in the web page and by the API."
+    ),
+]
+
+
 @app.callback()
 def _rules() -> None:
     """Alert rules as files."""
@@ -56,6 +64,7 @@ def _rules() -> None:
 def plan(
     files: Files,
     delete: Delete = False,
+    release: Release = False,
     check: Annotated[
         bool, typer.Option("--check", help="Exit 1 when anything would change.")
     ] = False,
@@ -70,11 +79,12 @@ def plan(
     """
     from convex.alerts.code.plan import describe
 
-    made = asyncio.run(_target(workspace, url, api_key).plan(read_texts(files), delete))
+    target = _target(workspace, url, api_key)
+    made = asyncio.run(target.plan(read_texts(files), _orphans(delete, release)))
     if made["problems"]:
         return _refuse(made, as_json=as_json)
     say(describe(made), made, as_json=as_json)
-    changes = sum(made["counts"][name] for name in ("create", "update", "delete"))
+    changes = sum(made["counts"][name] for name in ("create", "update", "delete", "release"))
     return 1 if check and changes else 0
 
 
@@ -82,6 +92,7 @@ def plan(
 def apply(
     files: Files,
     delete: Delete = False,
+    release: Release = False,
     expect: Annotated[
         str | None,
         typer.Option(
@@ -100,11 +111,12 @@ def apply(
     from convex.alerts.code.plan import describe
 
     target = _target(workspace, url, api_key)
-    made = asyncio.run(target.apply(read_texts(files), delete, expect))
+    made = asyncio.run(target.apply(read_texts(files), _orphans(delete, release), expect))
     if made["problems"]:
         return _refuse(made, as_json=as_json)
     said = describe(made).replace(" to create", " created").replace(" to change", " changed")
-    say(said.replace(" to delete", " deleted"), made, as_json=as_json)
+    said = said.replace(" to delete", " deleted").replace(" to release", " released")
+    say(said, made, as_json=as_json)
     return 0
 
 
@@ -162,6 +174,12 @@ def read_texts(paths: list[Path]) -> list[tuple[str, str]]:
     if not files:
         raise InvalidInput(f"There is no .yaml or .yml file in {paths[0]}.")
     return list(files.items())
+
+
+def _orphans(delete: bool, release: bool) -> str:
+    if delete and release:
+        raise typer.BadParameter("choose one of --delete and --release")
+    return "delete" if delete else "release" if release else "keep"
 
 
 def _target(workspace: str | None, url: str | None, key: str | None) -> Target:

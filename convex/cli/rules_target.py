@@ -19,10 +19,10 @@ _PATIENCE = 60.0  # seconds
 class Target(Protocol):
     """What can be done at either place; plans in their JSON form."""
 
-    async def plan(self, files: Texts, delete: bool) -> dict[str, Any]:
+    async def plan(self, files: Texts, orphans: str) -> dict[str, Any]:
         """What would change."""
 
-    async def apply(self, files: Texts, delete: bool, expect: str | None) -> dict[str, Any]:
+    async def apply(self, files: Texts, orphans: str, expect: str | None) -> dict[str, Any]:
         """Change it."""
 
     async def export(self, framework: str | None, provenance: str | None) -> str:
@@ -42,16 +42,19 @@ class _Local:
     def __init__(self, workspace: str | None) -> None:
         self._workspace = workspace
 
-    async def plan(self, files: Texts, delete: bool) -> dict[str, Any]:
+    async def plan(self, files: Texts, orphans: str) -> dict[str, Any]:
+        from convex.alerts.code.plan import Orphans
         from convex.alerts.code.service import plan_files
 
         async with self._connected(write=False) as (connection, identity):
             assert identity.workspace_id is not None
-            plan = await plan_files(connection, identity.workspace_id, files, delete=delete)
+            plan = await plan_files(
+                connection, identity.workspace_id, files, orphans=Orphans(orphans)
+            )
         return plan.as_json()
 
-    async def apply(self, files: Texts, delete: bool, expect: str | None) -> dict[str, Any]:
-        from convex.alerts.code.plan import Plan
+    async def apply(self, files: Texts, orphans: str, expect: str | None) -> dict[str, Any]:
+        from convex.alerts.code.plan import Orphans, Plan
         from convex.alerts.code.service import apply_files
         from convex.db.roles import role_url
         from convex.embedded.valkey import redis_url
@@ -63,7 +66,12 @@ class _Local:
         try:
             async with self._connected(write=True) as (connection, identity):
                 applied = await apply_files(
-                    connection, identity, files, now=now, delete=delete, fingerprint=expect
+                    connection,
+                    identity,
+                    files,
+                    now=now,
+                    orphans=Orphans(orphans),
+                    fingerprint=expect,
                 )
         except InvalidInput as error:
             if problems := error.details.get("problems"):
@@ -112,11 +120,11 @@ class _Remote:
         self._url = url
         self._key = key
 
-    async def plan(self, files: Texts, delete: bool) -> dict[str, Any]:
-        return await self._post("plan", {"files": _bodies(files), "delete": delete})
+    async def plan(self, files: Texts, orphans: str) -> dict[str, Any]:
+        return await self._post("plan", {"files": _bodies(files), "orphans": orphans})
 
-    async def apply(self, files: Texts, delete: bool, expect: str | None) -> dict[str, Any]:
-        body = {"files": _bodies(files), "delete": delete, "fingerprint": expect}
+    async def apply(self, files: Texts, orphans: str, expect: str | None) -> dict[str, Any]:
+        body = {"files": _bodies(files), "orphans": orphans, "fingerprint": expect}
         return await self._post("apply", body)
 
     async def export(self, framework: str | None, provenance: str | None) -> str:

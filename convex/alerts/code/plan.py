@@ -1,9 +1,10 @@
 """What files would change of what is stored. Pure.
 
 A rule is known by its name. One that files speak of is kept as code from then on, and read-only
-elsewhere; one that is kept as code and that no file speaks of any more is only removed when that is
-asked for. The fingerprint stands for everything that the plan would write and for the versions it
-starts from: applying by a fingerprint does exactly that, or nothing.
+elsewhere; one that is kept as code and that no file speaks of any more is removed, or given back to
+the API and the web page, only when that is asked for. The fingerprint stands for everything that
+the plan would write and for the versions it starts from: applying by a fingerprint does exactly
+that, or nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -31,8 +32,17 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    RELEASE = "release"  # kept as code, in no file, and editable from then on
     UNCHANGED = "unchanged"
     ORPHANED = "orphaned"  # kept as code, in no file, and left alone
+
+
+class Orphans(StrEnum):
+    """What becomes of rules that are kept as code and that none of the files has."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+    RELEASE = "release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +115,15 @@ class Plan:
 
 
 def make_plan(
-    reading: Reading, rules: Iterable[Rule], catalog: Catalog, *, delete: bool = False
+    reading: Reading,
+    rules: Iterable[Rule],
+    catalog: Catalog,
+    orphans: Orphans = Orphans.KEEP,
 ) -> Plan:
-    """Compare; with a problem there are no steps, since half a file is not to be applied."""
+    """Compare; with a problem there are no steps, since half a file is not to be applied.
+
+    `orphans`: what becomes of rules that are kept as code and in no file.
+    """
     stored = {rule.name: rule for rule in rules}
     steps: list[Step] = []
     problems = list(reading.problems)
@@ -120,13 +136,23 @@ def make_plan(
     if problems:
         return Plan([], sorted(problems, key=lambda one: (one.file, one.line)))
     named = {entry.name for entry in reading.entries}
-    action = Action.DELETE if delete else Action.ORPHANED
     steps += [
-        Step(action, rule.name, rule=rule)
+        _orphan(orphans, rule)
         for rule in stored.values()
         if rule.provenance is Provenance.CODE and rule.name not in named
     ]
     return Plan(sorted(steps, key=lambda step: step.name))
+
+
+def _orphan(orphans: Orphans, rule: Rule) -> Step:
+    if orphans is Orphans.KEEP:
+        return Step(Action.ORPHANED, rule.name, rule=rule)
+    if orphans is Orphans.DELETE:
+        return Step(Action.DELETE, rule.name, rule=rule)
+    values = {one.name: getattr(rule, one.name) for one in fields(RuleDraft)}
+    draft = RuleDraft(**values | {"provenance": Provenance.API})
+    told = (("provenance", Provenance.CODE.value, Provenance.API.value),)
+    return Step(Action.RELEASE, rule.name, draft=draft, rule=rule, differences=told)
 
 
 def _place(entry: Entry, catalog: Catalog) -> RuleDraft | Problem:
@@ -178,7 +204,7 @@ def _compare(entry: Entry, draft: RuleDraft, rule: Rule | None) -> Step:
 
 def describe(plan: Mapping[str, Any]) -> str:
     """A plan's JSON form as people read it: one line a rule, one a difference."""
-    signs = {"create": "+", "update": "~", "delete": "-", "orphaned": "?"}
+    signs = {"create": "+", "update": "~", "delete": "-", "release": "=", "orphaned": "?"}
     lines: list[str] = []
     for step in plan["steps"]:
         if step["action"] not in signs:
@@ -186,7 +212,10 @@ def describe(plan: Mapping[str, Any]) -> str:
         where = f"  ({step['file']}:{step['line']})" if step["file"] else ""
         lines.append(f"{signs[step['action']]} {step['name']}{where}")
         if step["action"] == "orphaned":
-            lines.append("    kept as code, but in none of these files; --delete removes it")
+            lines.append(
+                "    kept as code, but in none of these files; --delete removes it,"
+                " --release gives it back"
+            )
         for one in step["differences"]:
             after = _text(one["after"])
             change = after if step["action"] == "create" else f"{_text(one['before'])} → {after}"
@@ -194,7 +223,7 @@ def describe(plan: Mapping[str, Any]) -> str:
     counts = plan["counts"]
     lines.append(
         f"{counts['create']} to create, {counts['update']} to change, {counts['delete']} to delete,"
-        f" {counts['unchanged']} as they are."
+        f" {counts['release']} to release, {counts['unchanged']} as they are."
     )
     return "\n".join(lines)
 

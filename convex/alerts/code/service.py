@@ -11,7 +11,7 @@ from uuid import UUID
 
 from convex.alerts import rule_service
 from convex.alerts.code import store
-from convex.alerts.code.plan import Action, Plan, Step, make_plan
+from convex.alerts.code.plan import Action, Orphans, Plan, Step, make_plan
 from convex.alerts.code.read import read_files
 from convex.alerts.code.tree import Problem
 from convex.alerts.code.write import write_rules
@@ -44,13 +44,13 @@ async def plan_files(
     workspace_id: UUID,
     files: Iterable[tuple[str, str]],
     *,
-    delete: bool = False,
+    orphans: Orphans = Orphans.KEEP,
 ) -> Plan:
     """What files of (name, text) would change; nothing is written."""
     reading = read_files(files)
     rules = await store.load_rules(connection, workspace_id)
     catalog = await store.load_catalog(connection, workspace_id)
-    return make_plan(reading, rules, catalog, delete=delete)
+    return make_plan(reading, rules, catalog, orphans)
 
 
 async def apply_files(
@@ -59,7 +59,7 @@ async def apply_files(
     files: Iterable[tuple[str, str]],
     *,
     now: datetime,
-    delete: bool = False,
+    orphans: Orphans = Orphans.KEEP,
     fingerprint: str | None = None,
 ) -> Applied:
     """Make the rules what the files say. Files that are applied already write nothing at all.
@@ -70,7 +70,7 @@ async def apply_files(
     workspace_id = identity.workspace_id
     if workspace_id is None:
         raise NotPermitted("Rules are applied in one workspace.")
-    plan = await plan_files(connection, workspace_id, files, delete=delete)
+    plan = await plan_files(connection, workspace_id, files, orphans=orphans)
     refuse_problems(plan.problems)
     if fingerprint is not None and fingerprint != plan.fingerprint:
         raise StalePlan(
@@ -82,7 +82,7 @@ async def apply_files(
     await _lock_series(connection, workspace_id, plan)
     ended: list[UUID] = []
     cursor: int | None = None
-    order = (Action.DELETE, Action.UPDATE, Action.CREATE)
+    order = (Action.DELETE, Action.RELEASE, Action.UPDATE, Action.CREATE)
     for step in sorted(plan.changes, key=lambda one: order.index(one.action)):
         saved = await _apply(connection, identity, step, now)
         ended += saved.ended

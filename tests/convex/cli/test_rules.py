@@ -40,6 +40,7 @@ def test_files_are_planned_applied_exported_and_checked(convex: Convex, tmp_path
         "create": 0,
         "update": 0,
         "delete": 0,
+        "release": 0,
         "unchanged": 1,
         "orphaned": 0,
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from convex.alerts import rule_service
-from convex.alerts.code.plan import Plan, describe
+from convex.alerts.code.plan import Orphans, Plan, describe
 from convex.alerts.code.service import (
     Applied,
     StalePlan,
@@ -41,10 +41,10 @@ class Code:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
-    async def plan(self, *texts: str, delete: bool = False) -> Plan:
+    async def plan(self, *texts: str, orphans: Orphans = Orphans.KEEP) -> Plan:
         async with self._bench.database.read(self._bench.tenant.identity()) as connection:
             return await plan_files(
-                connection, self._bench.tenant.workspace_id, _named(texts), delete=delete
+                connection, self._bench.tenant.workspace_id, _named(texts), orphans=orphans
             )
 
     async def apply(self, *texts: str, role: Role = Role.EDITOR, **options: Any) -> Applied:
@@ -100,7 +100,7 @@ async def test_applying_an_unchanged_file_touches_nothing(code: Code, bench: Ben
     assert applied.plan.counts["unchanged"] == 2
     assert applied.plan.changes == []
     moved = FILE.replace("rules:", "# a remark\nrules:")
-    assert (await code.apply(moved, delete=True)).plan.changes == []
+    assert (await code.apply(moved, orphans=Orphans.DELETE)).plan.changes == []
     assert await everything(bench) == before
 
 
@@ -132,23 +132,38 @@ async def test_removing_is_explicit_and_ends_triggers(code: Code, bench: Bench) 
     left = "rules:\n  - name: early" + one
     assert actions(await code.plan(left)) == {"early": "unchanged", "late": "orphaned"}
     assert (await code.apply(left)).plan.changes == []
-    assert actions(await code.plan(left, delete=True)) == {"early": "unchanged", "late": "delete"}
-    applied = await code.apply(left, delete=True)
+    assert actions(await code.plan(left, orphans=Orphans.DELETE)) == {
+        "early": "unchanged",
+        "late": "delete",
+    }
+    applied = await code.apply(left, orphans=Orphans.DELETE)
     assert len(applied.ended) == 1
     assert applied.cursor is not None
     assert [row["resolution"] for row in await bench.triggers()] == ["rule_deleted"]
-    assert actions(await code.plan(left, delete=True)) == {"early": "unchanged"}
+    assert actions(await code.plan(left, orphans=Orphans.DELETE)) == {"early": "unchanged"}
     assert actions(await code.plan(FILE)) == {"early": "unchanged", "late": "create"}
+
+
+async def test_a_rule_can_be_given_back(code: Code, bench: Bench) -> None:
+    await code.apply(FILE)
+    await bench.push([(0, 20), (6, 20)])
+    plan = await code.plan("rules: []", orphans=Orphans.RELEASE)
+    assert actions(plan) == {"early": "release", "late": "release"}
+    await code.apply("rules: []", orphans=Orphans.RELEASE, fingerprint=plan.fingerprint)
+    rows = await bench.rows("SELECT DISTINCT provenance FROM convex.alert_rules")
+    assert [row["provenance"] for row in rows] == ["api"]
+    assert [row["state"] for row in await bench.triggers()] == ["firing"]
+    assert (await code.plan("rules: []", orphans=Orphans.DELETE)).steps == []
 
 
 async def test_rules_made_elsewhere_are_left_alone_or_taken_over(code: Code, bench: Bench) -> None:
     await bench.rule(name="own")
     mine = await bench.rule(name="late", for_seconds=300)
-    plan = await code.plan(FILE, delete=True)
+    plan = await code.plan(FILE, orphans=Orphans.DELETE)
     assert actions(plan) == {"early": "create", "late": "update"}
     (late,) = [step for step in plan.steps if step.name == "late"]
     assert late.differences == (("provenance", "api", "code"),)
-    await code.apply(FILE, delete=True)
+    await code.apply(FILE, orphans=Orphans.DELETE)
     rows = await bench.rows("SELECT name, provenance FROM convex.alert_rules")
     assert {row["name"]: row["provenance"] for row in rows}["own"] == "api"
     async with bench.database.transaction(bench.tenant.identity()) as connection:
@@ -200,7 +215,7 @@ async def test_what_is_exported_is_what_is_there(code: Code, bench: Bench) -> No
     assert step.differences == (("provenance", "api", "code"),)
     await code.apply(text)
     assert await code.export() == text
-    assert (await code.plan(text, delete=True)).changes == []
+    assert (await code.plan(text, orphans=Orphans.DELETE)).changes == []
 
 
 async def test_viewers_do_not_apply(code: Code) -> None:
