@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from convex.frameworks.strategy import SubScores
 
 SeverityWord = Literal["info", "warning", "critical"]
 SUB_SCORES = (
@@ -89,6 +91,22 @@ class Strategy(Answer):
     objection_handling: SubScore
     risk_removal: SubScore
     recommendations: list[Advice] = Field(description="At most four.")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def score(self) -> float:
+        """The mean of the six: ours, not the model's."""
+        return round(self._sub_scores.score, 1)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def verdict(self) -> str:
+        """pass, needs_revision or fail, by the rule for every score."""
+        return self._sub_scores.verdict.value
+
+    @property
+    def _sub_scores(self) -> SubScores:
+        return SubScores(**{name: float(getattr(self, name).score) for name in SUB_SCORES})
 
 
 class QueryChoice(Answer):
