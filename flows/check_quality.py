@@ -1,7 +1,8 @@
 """Check the data of each workspace with Great Expectations and publish what was found.
 
 A check that fails is a finding, not a failed run: it is kept in quality_runs and shown in the
-reports. A workspace that cannot be checked keeps no other from being checked.
+reports, and a critical one is an alert and may mark series as not to be trusted. A workspace that
+cannot be checked keeps no other from being checked.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
 from convex.db import SYSTEM, Identity, Role
-from convex.quality import check, report, store
+from convex.quality import check, report, store, trust
 from convex.quality.model import State, SuiteRun, Window
-from flows.runtime import flow_settings, worker_database
+from convex.quality.suites import SERIES
+from flows.runtime import announcer, flow_settings, worker_database
 
 
 @flow(name="check-quality")
@@ -59,13 +61,29 @@ async def check_workspace(workspace_id: UUID, name: str, since: datetime | None)
     settings = flow_settings()
     identity = Identity(workspace_id, Role.SYSTEM)
     async with worker_database(settings) as database:
+        marked = trusted = 0
         async with database.read(identity) as connection:
             if not await store.has_run(connection, workspace_id, "points"):
                 since = None
         window = Window(now=datetime.now(UTC), since=since)
+        async with database.transaction(identity) as connection:
+            await trust.learn_ranges(connection, workspace_id, window.now)
         runs = await asyncio.to_thread(check.check_workspace, settings, workspace_id, window)
         async with database.transaction(identity) as connection:
             await store.save_runs(connection, runs)
+            for run in runs:
+                if run.suite == SERIES.name:
+                    marked, trusted = await trust.mark_series(
+                        connection, workspace_id, run, window.now
+                    )
+            reported = await trust.tell(connection, workspace_id, runs, datetime.now(UTC))
+    if reported.cursor is not None:
+        async with announcer(settings) as wakes:
+            wakes.announce(workspace_id, reported.cursor)
+    if marked or trusted:
+        get_run_logger().warning(
+            "%s: %d series are not trusted, %d are again", name, marked, trusted
+        )
     for run in runs:
         if run.state is not State.PASSED:
             wrong = "; ".join(r.error or r.says for r in run.results if not r.succeeded)

@@ -25,6 +25,7 @@ from convex.alerts.groups import GroupOutcome, Member, as_member, replay_group, 
 from convex.alerts.matchers import fingerprint_of, identity_of
 from convex.alerts.measure import (
     Measurements,
+    fires,
     fires_at,
     is_learnt,
     is_running_total,
@@ -97,7 +98,7 @@ class Assessor(LateBatch):
         loud = set(self._owners[start:stop][firing].tolist()) if firing.any() else set()
         if watched is not None:
             loud &= set(watched)
-        if self._stored or self._late or self._late_members:
+        if self._stored or self._late or self._late_members or self._intake.distrusted:
             loud.update(self._standing(rule, range(first, last)))
         pairs = [Pair(rule, index, self._fresh_of(index)) for index in sorted(loud)]
         if watched is None:
@@ -110,11 +111,19 @@ class Assessor(LateBatch):
 
     def _near_pairs_of_few(self, rule: Rule, watched: list[int]) -> list[Pair]:
         """The same where a rule watches few of many series."""
-        may_stand = self._stored or self._late or self._late_members
+        may_stand = self._stored or self._late or self._late_members or self._intake.distrusted
         standing = self._standing(rule, watched) if may_stand else set()
         pairs, quiet = [], 0
+        starts, values, every_fresh = self._intake.starts, self._intake.values, self._intake.fresh
         for index in watched:
-            start, stop = self._intake.starts[index], self._intake.starts[index + 1]
+            start, stop = starts[index], starts[index + 1]
+            if stop - start == 1 and index not in standing:
+                # The usual batch has one new point of each series: no arrays for one number.
+                if not every_fresh[start]:
+                    continue
+                if not fires(rule, values[start]):
+                    quiet += 1
+                    continue
             firing = fires_at(rule, self._intake.values[start:stop])
             fresh = self._intake.fresh[start:stop]
             if index in standing or (firing & fresh).any():
@@ -131,8 +140,10 @@ class Assessor(LateBatch):
         for index in indexes:
             key = (rule.id, self._intake.places[index].series_id)
             state = self._stored.get(key)
-            if self._came_late(key) or (
-                state is not None and (index in self._intake.stale or not is_quiet(state))
+            if (
+                index in self._intake.distrusted
+                or self._came_late(key)
+                or (state is not None and (index in self._intake.stale or not is_quiet(state)))
             ):
                 found.add(index)
         return found
@@ -174,6 +185,7 @@ class Assessor(LateBatch):
                 not is_tracked(pair.rule)
                 and (state is None or is_quiet(state))
                 and pair.index not in self._intake.stale
+                and pair.index not in self._intake.distrusted
                 and not self._came_late((pair.rule.id, place.series_id))
                 and not fires_at(pair.rule, measured.scores).any()
                 and bool(measured.known.all())
@@ -185,6 +197,8 @@ class Assessor(LateBatch):
 
     def _replay(self, pair: Pair, measured: Measurements, total: float | None = None) -> None:
         rule, place = pair.rule, self._intake.places[pair.index]
+        if pair.index in self._intake.distrusted:
+            measured = measured.without_scores()  # the data failed a check: an error, no alert
         fingerprint = fingerprint_of(
             self._workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
         )

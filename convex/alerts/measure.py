@@ -26,7 +26,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +81,10 @@ class Measurements:
         return Measurements(
             self.values[start:stop], self.scores[start:stop], self.known[start:stop], totals
         )
+
+    def without_scores(self) -> Measurements:
+        """The same as nothing that can be decided on."""
+        return replace(self, scores=np.full(len(self.scores), np.nan))
 
     def __getitem__(self, index: int) -> Measurement:
         total = None if self.totals is None else float(self.totals[index])

@@ -49,7 +49,8 @@ class Intake:
     `places[i]` owns the points `starts[i]:starts[i + 1]`; series of one metric lie together.
     `newest`, `ended` and `first_met` are those of the series before this batch (`store.NEVER` for
     none). `fresh` are points newer than `newest`; the others came late, and `arrived` tells which
-    of them were not there. `stale` are the instants at which a series ended.
+    of them were not there. `stale` are the instants at which a series ended, `distrusted` are
+    places whose data failed a critical check.
     """
 
     places: list[Place]
@@ -62,6 +63,7 @@ class Intake:
     fresh: BoolArray
     arrived: BoolArray
     stale: dict[int, list[int]]
+    distrusted: frozenset[int] = frozenset()
     rejected: list[RejectedPoint] = field(default_factory=list)
     accepted: int = 0
     corrected: int = 0
@@ -255,6 +257,7 @@ def _arrange(
         fresh=timestamps > newest[series],
         arrived=np.zeros(len(timestamps), np.bool_),
         stale={place: sorted(instants) for place, instants in ends.items()},
+        distrusted=frozenset(np.flatnonzero(locked.distrusted[row_of] > store.NEVER).tolist()),
         corrected=corrected,
         unchanged=len(repeats) - corrected,
     )

@@ -35,13 +35,15 @@ class Limits:
 class LockedSeries:
     """Columns of the locked rows, by id; instants in microseconds, `NEVER` for none.
 
-    `newest` is the newest point before this transaction.
+    `newest` is the newest point before this transaction, `distrusted` since when a check of the
+    data's quality found the series wrong.
     """
 
     ids: IntArray
     newest: IntArray
     ended: IntArray
     created: IntArray
+    distrusted: IntArray
 
 
 async def framework_ids(
@@ -169,9 +171,10 @@ async def create_series(
 
 
 LOCK_SERIES = (
-    "SELECT array_agg(l.id), array_agg(l.newest_at), array_agg(l.ended_at), array_agg(l.created_at)"
-    " FROM (SELECT id, coalesce(newest_at, '-infinity') AS newest_at,"
-    " coalesce(ended_at, '-infinity') AS ended_at, created_at FROM convex.series"
+    "SELECT array_agg(l.id), array_agg(l.newest_at), array_agg(l.ended_at),"
+    " array_agg(l.created_at), array_agg(l.distrusted_since) FROM (SELECT id, coalesce(newest_at, '-infinity') AS newest_at,"
+    " coalesce(ended_at, '-infinity') AS ended_at, created_at,"
+    " coalesce(distrusted_since, '-infinity') AS distrusted_since FROM convex.series"
     " WHERE id = ANY(%s) AND workspace_id = %s ORDER BY id FOR NO KEY UPDATE) AS l"
 )
 
@@ -185,7 +188,7 @@ async def lock_series(connection: Connection, workspace_id: UUID, ids: IntArray)
     row = await cursor.fetchone()
     if row is None or row[0] is None:
         none = np.empty(0, np.int64)
-        return LockedSeries(none, none, none, none)
+        return LockedSeries(none, none, none, none, none)
     return LockedSeries(*row)
 
 

@@ -20,11 +20,18 @@ from uuid import UUID
 from convex.db.roles import role_url
 from convex.quality import report
 from convex.quality.model import ExpectationResult, Severity, SuiteRun, Window
-from convex.quality.suites import SUITES, Suite
+from convex.quality.suites import Suite
+from convex.quality.suites_of_results import SUITES
 from convex.settings import Settings
 
 _KEPT_RUNS = 24
 _EXAMPLES = 5
+_SUMMARY = {"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES}
+_BY_SERIES = {
+    "result_format": "COMPLETE",
+    "partial_unexpected_count": _EXAMPLES,
+    "unexpected_index_column_names": ["series_id"],
+}
 
 
 def docs_folder(settings: Settings) -> Path:
@@ -55,18 +62,16 @@ def check_workspace(
     )
     run_name = window.now.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     runs = []
-    identifiers: list[Any] = [ExpectationSuiteIdentifier(suite.name) for suite in suites]
+    identifiers: list[Any] = []
     try:
-        for suite in suites:
+        for suite in _possible(source, suites):
+            identifiers.append(ExpectationSuiteIdentifier(suite.name))
             started = datetime.now(UTC)
             definition = _definition(gx, context, source, suite, window)
             checkpoint = gx.Checkpoint(
                 name=suite.name,
                 validation_definitions=[definition],
-                result_format={
-                    "result_format": "SUMMARY",
-                    "partial_unexpected_count": _EXAMPLES,
-                },
+                result_format=_BY_SERIES if suite.by_series else _SUMMARY,
             )
             answer = context.checkpoints.add(checkpoint).run(
                 run_id=RunIdentifier(run_name=run_name, run_time=started)
@@ -88,6 +93,19 @@ def check_workspace(
         source.get_execution_engine().engine.dispose()
     report.publish(kept / "site", docs_folder(settings) / str(workspace_id))
     return runs
+
+
+def _possible(source: Any, suites: Iterable[Suite]) -> list[Suite]:
+    """Without those whose table dbt has not built yet."""
+    from sqlalchemy import text
+
+    with source.get_execution_engine().engine.connect() as connection:
+        return [
+            suite
+            for suite in suites
+            if suite.needs is None
+            or connection.execute(text("SELECT to_regclass(:name)"), {"name": suite.needs}).scalar()
+        ]
 
 
 def _url(settings: Settings, workspace_id: UUID) -> str:
@@ -165,6 +183,11 @@ def _read(result: Any) -> ExpectationResult:
         unexpected=found.get("unexpected_count"),
         examples=_plain(list(found.get("partial_unexpected_list") or ())[:_EXAMPLES]),
         error=_error(result.exception_info or {}),
+        series=[
+            int(row["series_id"])
+            for row in found.get("unexpected_index_list") or ()
+            if isinstance(row, dict) and "series_id" in row
+        ],
     )
 
 

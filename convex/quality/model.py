@@ -31,7 +31,8 @@ class ExpectationResult:
     """One expectation: what was expected, of which column, and what was found.
 
     `rows` is how many were looked at and `unexpected` how many of them were wrong (None where the
-    expectation is about the table as a whole); `examples` are a few of the wrong values.
+    expectation is about the table as a whole); `examples` are a few of the wrong values, `series`
+    the ids of the series that are wrong, where a row was one.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ExpectationResult:
     unexpected: int | None = None
     examples: Sequence[Any] = ()
     error: str = ""
+    series: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

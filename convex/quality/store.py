@@ -12,11 +12,14 @@ from psycopg.types.json import Jsonb
 
 from convex.db import Connection
 from convex.db.pages import Page, decode_cursor, encode_cursor
-from convex.quality.model import StoredRun, SuiteRun
+from convex.quality.model import ExpectationResult, StoredRun, SuiteRun
 
 _COLUMNS = (
     "id, suite, started_at, finished_at, state, evaluated, passed, failed, results, report_path"
 )
+
+
+_MOST_SERIES = 100
 
 
 async def save_runs(connection: Connection, runs: Sequence[SuiteRun]) -> None:
@@ -29,9 +32,14 @@ async def save_runs(connection: Connection, runs: Sequence[SuiteRun]) -> None:
             (
                 *(run.workspace_id, run.suite, run.started_at, run.finished_at, run.state.value),
                 *(len(run.results), run.passed, run.failed),
-                *(Jsonb([asdict(result) for result in run.results]), run.report_path),
+                *(Jsonb([_kept(result) for result in run.results]), run.report_path),
             ),
         )
+
+
+def _kept(result: ExpectationResult) -> dict[str, Any]:
+    """As it is stored: of the series a hundred."""
+    return {**asdict(result), "series": list(result.series)[:_MOST_SERIES]}
 
 
 async def list_runs(
@@ -90,3 +98,22 @@ async def latest_outcomes(connection: Connection) -> list[tuple[UUID, str, str]]
         ") AS r ON true GROUP BY w.id, w.name ORDER BY w.name"
     )
     return [(row["id"], row["name"], row["said"]) for row in await found.fetchall()]
+
+
+async def trends(
+    connection: Connection, workspace_id: UUID, since: datetime
+) -> list[dict[str, Any]]:
+    """For each suite and UTC day from `since` on: `{suite, day, runs, passed_runs, evaluated,
+    passed, failed, share}`, where `share` is that of the expectations that held (0-1).
+    """
+    rows = await connection.execute(
+        "SELECT suite, (date_trunc('day', started_at, 'UTC') AT TIME ZONE 'UTC')::date AS day,"
+        " count(*) AS runs, count(*) FILTER (WHERE state = 'passed') AS passed_runs,"
+        " sum(evaluated)::integer AS evaluated, sum(passed)::integer AS passed,"
+        " sum(failed)::integer AS failed,"
+        " sum(passed)::float8 / nullif(sum(evaluated), 0) AS share"
+        " FROM convex.quality_runs WHERE workspace_id = %s AND started_at >= %s"
+        " GROUP BY 1, 2 ORDER BY 1, 2",
+        (workspace_id, since),
+    )
+    return await rows.fetchall()

@@ -75,7 +75,7 @@ async def test_good_data_passes_every_suite(
     settings: Settings, tenant: Tenant, series: dict[str, int]
 ) -> None:
     runs = await run(settings, tenant.workspace_id)
-    assert set(runs) == {"points", "series", "intake"}
+    assert set(runs) == {"points", "series", "intake", "triggers"}
     for one in runs.values():
         assert one.state is State.PASSED, wrong(one)
     assert max(result.rows or 0 for result in runs["points"].results) == 2 * (24 * 14 + 1)
@@ -110,12 +110,14 @@ async def test_each_fault_is_found_by_its_expectation(
     }
     ratio = next(one for one in wrong(runs["points"]) if one.column == "value")
     assert (ratio.unexpected, list(ratio.examples)) == (1, [1.5])
-    (silent,) = wrong(runs["series"])
-    assert silent.column == "silence"
+    silent, ahead = wrong(runs["series"])
+    assert (silent.column, ahead.column) == ("silence", "ahead")
     assert silent.examples == [5.0]
+    assert ahead.series == [series["orders"]]
     (refused,) = wrong(runs["intake"])
     assert refused.column == "rejected_share"
-    assert {one.state for one in runs.values()} == {State.FAILED}
+    states = {name: runs[name].state for name in ("points", "series", "intake")}
+    assert set(states.values()) == {State.FAILED}
 
 
 async def test_a_workspace_is_checked_on_its_own_points_alone(
@@ -169,7 +171,12 @@ async def test_results_are_kept_and_listed_to_their_workspace(
         first = await store.list_runs(connection, limit=2)
         rest = await store.list_runs(connection, limit=2, cursor=first.next_cursor)
         points = await store.list_runs(connection, suite="points")
-    assert [row["suite"] for row in (*first.items, *rest.items)] == ["intake", "series", "points"]
+    assert [row["suite"] for row in (*first.items, *rest.items)] == [
+        "triggers",
+        "intake",
+        "series",
+        "points",
+    ]
     assert rest.next_cursor is None
     (stored,) = points.items
     assert (stored["state"], stored["failed"]) == ("passed", 0)
