@@ -147,5 +147,7 @@ _TAGS = {
     "notifications": "Preferences, the inbox, and the ledger of who was told what, and why.",
     "analytics": "Whether the alerts were worth it.",
     "quality": "Whether the data can be trusted.",
+    "insights": "What the figures mean, in words that the figures back.",
+    "recommendations": "What could be done, and what came of it.",
     "system": "Convex itself.",
 }

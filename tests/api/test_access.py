@@ -130,6 +130,22 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("get", "/patterns/{pattern_id}"): READERS,
     ("get", "/patterns/{pattern_id}/triggers"): READERS,
     ("get", "/quality/runs"): READERS,
+    ("get", "/insights"): READERS,
+    ("get", "/insights/quality"): READERS,
+    ("get", "/insights/{insight_id}"): READERS,
+    ("post", "/insights/{insight_id}/feedback"): EDITORS,
+    ("post", "/insights/digest"): EDITORS,
+    ("post", "/insights/ask"): EDITORS,
+    ("get", "/frameworks/{framework}/insights"): READERS,
+    ("post", "/frameworks/{framework}/insights"): EDITORS,
+    ("post", "/alert-triggers/{trigger_id}/explain"): EDITORS,
+    ("get", "/recommendations"): READERS,
+    ("get", "/frameworks/{framework}/recommendations"): READERS,
+    ("get", "/recommendations/{recommendation_id}"): READERS,
+    **{
+        ("post", f"/recommendations/{{recommendation_id}}/{action}"): EDITORS
+        for action in ("accept", "dismiss", "done", "undo")
+    },
     ("get", "/system/health"): READERS,
 }
 # Everything a body could need; a route takes what it knows, so 422 says nothing about rights.
