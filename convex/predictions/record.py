@@ -20,6 +20,7 @@ from convex.predictions import store
 from convex.predictions.model import HORIZON_OF
 from convex.predictions.present import score_json
 from convex.predictions.scorecard import Score, score
+from convex.telemetry.metrics import prediction_brier
 
 RECENT = timedelta(weeks=8)
 HREF = "/api/v1/predictions/scorecard"
@@ -34,6 +35,7 @@ async def read_scorecard(
     now: datetime,
     rule_id: UUID | None = None,
     framework_id: UUID | None = None,
+    kind: str | None = None,
 ) -> dict[str, Any]:
     """`{as_of, verified: {all, last_8_weeks: {overall, kinds, horizons, rules}}, hindcast}`."""
     rows = [
@@ -41,13 +43,14 @@ async def read_scorecard(
         for row in await store.read_verified(connection, workspace_id)
         if (rule_id is None or row["rule_id"] == rule_id)
         and (framework_id is None or row["framework_id"] == framework_id)
+        and (kind is None or row["kind"] == kind)
     ]
     recent = [row for row in rows if row["window_start"] >= now - RECENT]
     run = await store.newest_run(connection, workspace_id)
     return {
         "as_of": now,
         "verified": {"all": _parts(rows), "last_8_weeks": _parts(recent)},
-        "hindcast": None if run is None else _hindcast(run, rule_id),
+        "hindcast": None if run is None else _hindcast(run, rule_id, kind),
     }
 
 
@@ -77,10 +80,14 @@ async def read_references(
     return found
 
 
-def brier_by_horizon(rows: Sequence[Mapping[str, Any]]) -> dict[int, float]:
-    """The Brier score of each horizon that has verified predictions."""
-    found = _split(rows, lambda row: row["hours"])
-    return {hours: one.brier for hours, one in found.items()}
+async def publish_brier(connection: Connection, *, now: datetime) -> dict[int, float]:
+    """Set `convex_prediction_brier` to the Brier scores of the last 8 weeks, of all that the
+    identity sees; returns them by horizon.
+    """
+    found = await store.read_brier(connection, since=now - RECENT)
+    for hours, brier in found.items():
+        prediction_brier.labels(horizon=f"{hours}h").set(brier)
+    return found
 
 
 def _parts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -118,13 +125,15 @@ def _score(rows: Sequence[Mapping[str, Any]]) -> Score | None:
     )
 
 
-def _hindcast(run: Mapping[str, Any], rule_id: UUID | None) -> dict[str, Any]:
+def _hindcast(run: Mapping[str, Any], rule_id: UUID | None, kind: str | None) -> dict[str, Any]:
     horizons = {}
     for hours, found in run["horizons"].items():
         own = found["hindcast"] if rule_id is None else found["rules"].get(str(rule_id))
-        kinds = [kind.value for kind, horizon in HORIZON_OF.items() if horizon == int(hours)]
+        (named,) = (one.value for one, horizon in HORIZON_OF.items() if horizon == int(hours))
+        if kind not in (None, named):
+            continue
         horizons[hours] = {
-            "kind": kinds[0],
+            "kind": named,
             "score": own,
             "experts": found["experts"] if rule_id is None else {},
             "weights": found["weights"],

@@ -268,6 +268,17 @@ async def read_verified(
     return await rows.fetchall()
 
 
+async def read_brier(connection: Connection, *, since: datetime) -> dict[int, float]:
+    """The mean Brier score by horizon in hours, of everything the identity sees verified since."""
+    rows = await connection.execute(
+        "SELECT round(extract(epoch FROM window_end - window_start) / 3600)::int AS hours,"
+        " avg((probability / 100 - (actual_alert_triggered_at IS NOT NULL)::int) ^ 2) AS brier"
+        " FROM convex.alert_predictions WHERE verified_at >= %s GROUP BY 1 ORDER BY 1",
+        (since,),
+    )
+    return {row["hours"]: float(row["brier"]) for row in await rows.fetchall()}
+
+
 async def add_action(
     connection: Connection, prediction_id: UUID, action: Mapping[str, Any]
 ) -> None:
