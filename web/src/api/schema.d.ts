@@ -681,7 +681,7 @@ export interface paths {
         };
         /**
          * Rules
-         * @description By name.
+         * @description By name. Kept until a rule changes.
          */
         get: operations["list_rules_api_v1_alert_rules_get"];
         put?: never;
@@ -1057,7 +1057,7 @@ export interface paths {
         };
         /**
          * What is watched
-         * @description All frameworks by slug, each with its open triggers and when it last had data.
+         * @description All frameworks, each with its open triggers, when it last had data, its health and risk.
          */
         get: operations["list_all_api_v1_frameworks_get"];
         put?: never;
@@ -1098,6 +1098,46 @@ export interface paths {
          * @description What is given is changed.
          */
         patch: operations["change_api_v1_frameworks__framework__patch"];
+        trace?: never;
+    };
+    "/api/v1/frameworks/{framework}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Its health
+         * @description By category and metric, from the last 24 hours; the trend, and the hourly snapshots.
+         */
+        get: operations["get_health_api_v1_frameworks__framework__health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frameworks/{framework}/risk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Its risk
+         * @description 0 to 100, with every factor that it is made of.
+         */
+        get: operations["get_risk_api_v1_frameworks__framework__risk_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/frameworks/{framework}/strategy-versions": {
@@ -1605,6 +1645,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notification-preferences/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try settings on my past
+         * @description Replay what happened through the planner that runs live, with the settings as they are and as
+         *     they would be: what is sent, put off, grouped, in the digest or not told. Saves nothing.
+         */
+        post: operations["simulate_preferences_api_v1_notification_preferences_simulate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger": {
         parameters: {
             query?: never;
@@ -1923,6 +1984,72 @@ export interface paths {
          * @description Compute every hash of the chain again: a removed or edited entry is found.
          */
         get: operations["verify_audit_api_v1_audit_verify_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patterns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Patterns
+         * @description The most certain first. Only what two runs have found is there; `not_enough_history` says
+         *     which types there is too little of a past for: of the rule asked for, or of all by the newest
+         *     run. The answer is kept until the next run, for five minutes at most.
+         */
+        get: operations["list_patterns_api_v1_patterns_get"];
+        put?: never;
+        /**
+         * Look now
+         * @description Asks for a run of detect-patterns; one that waits already is given again.
+         */
+        post: operations["request_run_api_v1_patterns_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patterns/{pattern_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One pattern
+         * @description With the evidence, and what to do about it where something follows.
+         */
+        get: operations["get_pattern_api_v1_patterns__pattern_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patterns/{pattern_id}/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The triggers behind it
+         * @description Newest first: those that lie in the season, met, followed or came in the second half.
+         */
+        get: operations["list_triggers_api_v1_patterns__pattern_id__triggers_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2373,6 +2500,28 @@ export interface components {
             backtest: components["schemas"]["BacktestSummary"];
         };
         /**
+         * CategoryHealth
+         * @description The weighted mean of a category's metrics that have data.
+         */
+        CategoryHealth: {
+            /**
+             * Category
+             * @enum {string}
+             */
+            category: "performance" | "availability" | "security" | "scalability" | "cost";
+            /** Score */
+            score: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "excellent" | "good" | "fair" | "poor" | "unknown";
+            /** Coverage */
+            coverage: number;
+            /** Metrics */
+            metrics: components["schemas"]["ScoredMetric"][];
+        };
+        /**
          * ChangeShape
          * @description Lines of the older version, and what stands there in the newer; numbers count from 1.
          */
@@ -2789,6 +2938,45 @@ export interface components {
             members?: string[] | null;
         };
         /**
+         * FactorShape
+         * @description One thing that can hurt; it takes away `probability * impact` of what is safe.
+         */
+        FactorShape: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "open_trigger" | "predicted_firing" | "worsening_trend" | "stale_data";
+            /** Name */
+            name: string;
+            /** Probability */
+            probability: number;
+            /** Impact */
+            impact: number;
+            /** Explanation */
+            explanation: string;
+        };
+        /**
+         * FateShape
+         * @description What becomes of a transition on a channel.
+         */
+        FateShape: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "due" | "delivered" | "failed" | "withheld" | "carried";
+            /** Reason */
+            reason: string;
+            /** Explanation */
+            explanation: string;
+            /**
+             * At
+             * @description When it would have been said; null: never.
+             */
+            at: string | null;
+        };
+        /**
          * FeedbackBody
          * @description Whether it was worth it; null takes the mark back.
          */
@@ -2797,6 +2985,42 @@ export interface components {
             feedback: ("actionable" | "false_positive") | null;
             /** Note */
             note?: string | null;
+        };
+        /**
+         * ForecastShape
+         * @description What one setting would have led to.
+         */
+        ForecastShape: {
+            /**
+             * Messages
+             * @description How many would have gone out, by channel.
+             */
+            messages: {
+                [key: string]: number;
+            };
+            /** Total */
+            total: number;
+            /**
+             * Outcomes
+             * @description Rows of the ledger by their reason.
+             */
+            outcomes: {
+                [key: string]: number;
+            };
+            /** Firings Told */
+            firings_told: number;
+            /** Firings Not Told */
+            firings_not_told: number;
+            /**
+             * In Sleep Hours
+             * @description Messages between 22:00 and 06:00 of the zone.
+             */
+            in_sleep_hours: number;
+            /**
+             * Busiest Hour
+             * @description Most messages within one hour.
+             */
+            busiest_hour: number;
         };
         /**
          * Forgotten
@@ -2916,6 +3140,85 @@ export interface components {
             name: string;
         };
         /**
+         * FrameworkHealth
+         * @description Health from the points of the last 24 hours, and what it was in the days before.
+         */
+        FrameworkHealth: {
+            /**
+             * Framework Id
+             * Format: uuid
+             */
+            framework_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Days */
+            days: number;
+            /** Score */
+            score: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "excellent" | "good" | "fair" | "poor" | "unknown";
+            /** Coverage */
+            coverage: number;
+            /** Categories */
+            categories: components["schemas"]["CategoryHealth"][];
+            /** @description Null with fewer than four days scored. */
+            trend: components["schemas"]["TrendShape"] | null;
+            /** History */
+            history: components["schemas"]["HealthPoint"][];
+        };
+        /**
+         * FrameworkListed
+         * @description A framework in a listing: also how healthy it was in the last hour, and its risk now.
+         */
+        FrameworkListed: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Slug */
+            slug: string;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "brand_positioning" | "funnel_design" | "seo_patterns" | "competitor_model" | "offer_architecture" | "custom";
+            /** Description */
+            description: string;
+            /** Tags */
+            tags: string[];
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            open_triggers: components["schemas"]["OpenTriggers"];
+            /** Last Point At */
+            last_point_at: string | null;
+            /** Metrics */
+            metrics: number;
+            /** Series */
+            series: number;
+            health: components["schemas"]["HealthNow"];
+            /** Risk */
+            risk: number;
+        };
+        /**
          * FrameworkNew
          * @description Something to watch. Points name it by its slug, which never changes.
          */
@@ -2943,6 +3246,26 @@ export interface components {
             description?: string;
             /** Tags */
             tags?: string[];
+        };
+        /**
+         * FrameworkRisk
+         * @description 100 * (1 - product of (1 - probability * impact)), the heaviest factor first.
+         */
+        FrameworkRisk: {
+            /**
+             * Framework Id
+             * Format: uuid
+             */
+            framework_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Score */
+            score: number;
+            /** Factors */
+            factors: components["schemas"]["FactorShape"][];
         };
         /**
          * FrameworkShape
@@ -2988,6 +3311,32 @@ export interface components {
             series: number;
         };
         /**
+         * HealthDays
+         * @description How far a trend may look back.
+         * @enum {integer}
+         */
+        HealthDays: 7 | 30;
+        /**
+         * HealthNow
+         * @description The newest hourly snapshot; `scored_at` null: never scored.
+         */
+        HealthNow: {
+            /** Score */
+            score: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "excellent" | "good" | "fair" | "poor" | "unknown";
+            /**
+             * Coverage
+             * @description Share of the scored metrics that have data.
+             */
+            coverage: number;
+            /** Scored At */
+            scored_at: string | null;
+        };
+        /**
          * HealthPart
          * @description One part of the score.
          */
@@ -3000,6 +3349,26 @@ export interface components {
             points: number;
             /** Detail */
             detail: string;
+        };
+        /**
+         * HealthPoint
+         * @description One hourly snapshot.
+         */
+        HealthPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Score */
+            score: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "excellent" | "good" | "fair" | "poor" | "unknown";
+            /** Coverage */
+            coverage: number;
         };
         /**
          * Inbox
@@ -3894,10 +4263,10 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** PageOf[FrameworkShape] */
-        PageOf_FrameworkShape_: {
+        /** PageOf[FrameworkListed] */
+        PageOf_FrameworkListed_: {
             /** Items */
-            items: components["schemas"]["FrameworkShape"][];
+            items: components["schemas"]["FrameworkListed"][];
             /**
              * Next Cursor
              * @description `cursor` of the next page; null after the last.
@@ -4091,6 +4460,278 @@ export interface components {
             current_password: string;
             /** New Password */
             new_password: string;
+        };
+        /**
+         * PatternAdvice
+         * @description The recommendation that follows from a pattern.
+         */
+        PatternAdvice: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Action */
+            action: {
+                [key: string]: unknown;
+            };
+            /** Actionability */
+            actionability: number;
+            /** Effect */
+            effect: {
+                [key: string]: unknown;
+            };
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "accepted" | "dismissed" | "done";
+        };
+        /**
+         * PatternDetail
+         * @description With the card that says why: tests, effect with its 90 % interval, lag, out of sample.
+         * @example {
+         *       "confidence": 98,
+         *       "first_seen_at": "2026-05-20T06:15:00Z",
+         *       "framework": "shop",
+         *       "framework_id": "7a1f0a6e-2d0c-4bb4-8f52-6a0b0f0a1c22",
+         *       "frequency": "weekly",
+         *       "id": "0e7d3a86-4a07-4d7e-9d5c-0d5a3a5f4b11",
+         *       "label": "Mon 09:00, 11 of 13 weeks",
+         *       "last_occurrence_at": "2026-06-01T13:02:00Z",
+         *       "last_seen_at": "2026-06-01T12:15:00Z",
+         *       "next_expected_at": "2026-06-08T13:00:00Z",
+         *       "p_value": 4.1e-9,
+         *       "period_seconds": 604800,
+         *       "q_value": 2.4e-7,
+         *       "rule_id": "c1d9b7aa-5a4e-4c39-a3a5-3e2f6f6f9d33",
+         *       "rule_name": "Backup duration",
+         *       "state": "active",
+         *       "support": 11,
+         *       "title": "Backup duration fires on Mondays at about 09:00",
+         *       "triggers": 11,
+         *       "type": "seasonal"
+         *     }
+         */
+        PatternDetail: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "seasonal" | "cyclical" | "correlated" | "triggered_by" | "escalating";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "new" | "active" | "fading" | "gone";
+            /** Title */
+            title: string;
+            /**
+             * Label
+             * @description Short, by the clock of the workspace's zone.
+             */
+            label: string;
+            /** Framework Id */
+            framework_id: string | null;
+            /** Framework */
+            framework: string | null;
+            /** Rule Id */
+            rule_id: string | null;
+            /** Rule Name */
+            rule_name: string | null;
+            /** Other Rule Id */
+            other_rule_id: string | null;
+            /** Other Rule Name */
+            other_rule_name: string | null;
+            /**
+             * Frequency
+             * @enum {string}
+             */
+            frequency: "hourly" | "daily" | "weekly" | "monthly" | "period" | "none";
+            /** Period Seconds */
+            period_seconds: number | null;
+            /** Confidence */
+            confidence: number;
+            /**
+             * Support
+             * @description Cycles hit, intervals, meetings or episodes.
+             */
+            support: number;
+            /** P Value */
+            p_value: number;
+            /**
+             * Q Value
+             * @description After false-discovery control over its type.
+             */
+            q_value: number | null;
+            /**
+             * Triggers
+             * @description How many are listed under /patterns/{id}/triggers.
+             */
+            triggers: number;
+            /**
+             * First Seen At
+             * Format: date-time
+             */
+            first_seen_at: string;
+            /**
+             * Last Seen At
+             * Format: date-time
+             */
+            last_seen_at: string;
+            /** Last Occurrence At */
+            last_occurrence_at: string | null;
+            /** Next Expected At */
+            next_expected_at: string | null;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+            recommendation: components["schemas"]["PatternAdvice"] | null;
+        };
+        /**
+         * PatternPage
+         * @description One page of patterns; `run` is null before the first look.
+         */
+        PatternPage: {
+            /** Items */
+            items: components["schemas"]["PatternShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+            run: components["schemas"]["PatternRun"] | null;
+            /** Not Enough History */
+            not_enough_history: components["schemas"]["Shortage"][];
+        };
+        /**
+         * PatternRun
+         * @description The newest look at the workspace's history.
+         */
+        PatternRun: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Triggers */
+            triggers: number;
+            /** Episodes */
+            episodes: number;
+            /** Rules */
+            rules: number;
+            /** Tested */
+            tested: components["schemas"]["TestedType"][];
+        };
+        /**
+         * PatternShape
+         * @description A pattern. Of triggered_by, the rule follows the other rule.
+         * @example {
+         *       "confidence": 98,
+         *       "first_seen_at": "2026-05-20T06:15:00Z",
+         *       "framework": "shop",
+         *       "framework_id": "7a1f0a6e-2d0c-4bb4-8f52-6a0b0f0a1c22",
+         *       "frequency": "weekly",
+         *       "id": "0e7d3a86-4a07-4d7e-9d5c-0d5a3a5f4b11",
+         *       "label": "Mon 09:00, 11 of 13 weeks",
+         *       "last_occurrence_at": "2026-06-01T13:02:00Z",
+         *       "last_seen_at": "2026-06-01T12:15:00Z",
+         *       "next_expected_at": "2026-06-08T13:00:00Z",
+         *       "p_value": 4.1e-9,
+         *       "period_seconds": 604800,
+         *       "q_value": 2.4e-7,
+         *       "rule_id": "c1d9b7aa-5a4e-4c39-a3a5-3e2f6f6f9d33",
+         *       "rule_name": "Backup duration",
+         *       "state": "active",
+         *       "support": 11,
+         *       "title": "Backup duration fires on Mondays at about 09:00",
+         *       "triggers": 11,
+         *       "type": "seasonal"
+         *     }
+         */
+        PatternShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "seasonal" | "cyclical" | "correlated" | "triggered_by" | "escalating";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "new" | "active" | "fading" | "gone";
+            /** Title */
+            title: string;
+            /**
+             * Label
+             * @description Short, by the clock of the workspace's zone.
+             */
+            label: string;
+            /** Framework Id */
+            framework_id: string | null;
+            /** Framework */
+            framework: string | null;
+            /** Rule Id */
+            rule_id: string | null;
+            /** Rule Name */
+            rule_name: string | null;
+            /** Other Rule Id */
+            other_rule_id: string | null;
+            /** Other Rule Name */
+            other_rule_name: string | null;
+            /**
+             * Frequency
+             * @enum {string}
+             */
+            frequency: "hourly" | "daily" | "weekly" | "monthly" | "period" | "none";
+            /** Period Seconds */
+            period_seconds: number | null;
+            /** Confidence */
+            confidence: number;
+            /**
+             * Support
+             * @description Cycles hit, intervals, meetings or episodes.
+             */
+            support: number;
+            /** P Value */
+            p_value: number;
+            /**
+             * Q Value
+             * @description After false-discovery control over its type.
+             */
+            q_value: number | null;
+            /**
+             * Triggers
+             * @description How many are listed under /patterns/{id}/triggers.
+             */
+            triggers: number;
+            /**
+             * First Seen At
+             * Format: date-time
+             */
+            first_seen_at: string;
+            /**
+             * Last Seen At
+             * Format: date-time
+             */
+            last_seen_at: string;
+            /** Last Occurrence At */
+            last_occurrence_at: string | null;
+            /** Next Expected At */
+            next_expected_at: string | null;
         };
         /**
          * Performance
@@ -4483,11 +5124,12 @@ export interface components {
             /** Files */
             files: components["schemas"]["RuleFileText"][];
             /**
-             * Delete
-             * @description Remove rules that are kept as code and that no file has.
-             * @default false
+             * Orphans
+             * @description What becomes of rules that are kept as code and that no file has: they stay as they are, are removed, or can be edited again.
+             * @default keep
+             * @enum {string}
              */
-            delete?: boolean;
+            orphans?: "keep" | "delete" | "release";
         };
         /**
          * RuleFilesApply
@@ -4505,11 +5147,12 @@ export interface components {
             /** Files */
             files: components["schemas"]["RuleFileText"][];
             /**
-             * Delete
-             * @description Remove rules that are kept as code and that no file has.
-             * @default false
+             * Orphans
+             * @description What becomes of rules that are kept as code and that no file has: they stay as they are, are removed, or can be edited again.
+             * @default keep
+             * @enum {string}
              */
-            delete?: boolean;
+            orphans?: "keep" | "delete" | "release";
             /**
              * Fingerprint
              * @description Of that plan; anything else is refused (412, `stale_plan`).
@@ -4761,7 +5404,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "create" | "update" | "delete" | "unchanged" | "orphaned";
+            action: "create" | "update" | "delete" | "release" | "unchanged" | "orphaned";
             /** Name */
             name: string;
             /** File */
@@ -4776,15 +5419,38 @@ export interface components {
             differences: components["schemas"]["RuleDifference"][];
         };
         /**
-         * RunRequested
-         * @description The request for a run; the source says how it went.
+         * ScoredMetric
+         * @description One metric over the last 24 hours; its points lost explain the whole score.
          */
-        RunRequested: {
+        ScoredMetric: {
             /**
-             * Request Id
+             * Id
              * Format: uuid
              */
-            request_id: string;
+            id: string;
+            /** Name */
+            name: string;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number | null;
+            /** Score */
+            score: number | null;
+            /** Target */
+            target: number;
+            /** Limit */
+            limit: number;
+            /** Weight */
+            weight: number;
+            /** Points */
+            points: number;
+            /**
+             * Points Lost
+             * @description Of the framework's 100.
+             */
+            points_lost: number | null;
+            /** Explanation */
+            explanation: string;
         };
         /**
          * SeriesPoints
@@ -4856,6 +5522,21 @@ export interface components {
              * @enum {string}
              */
             role: "viewer" | "editor" | "owner";
+        };
+        /**
+         * Shortage
+         * @description Not enough history: for how many rules, and what the type takes.
+         */
+        Shortage: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "seasonal" | "cyclical" | "correlated" | "triggered_by" | "escalating";
+            /** Needs */
+            needs: string;
+            /** Rules */
+            rules: number;
         };
         /**
          * SignIn
@@ -4981,6 +5662,81 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * SimulationBody
+         * @description Settings to try on the past; what is left out is as it is.
+         */
+        SimulationBody: {
+            /**
+             * @example {
+             *       "min_severity": "warning",
+             *       "quiet_hours_enabled": true
+             *     }
+             */
+            preferences?: components["schemas"]["PreferencesChange"];
+            /**
+             * Days
+             * @default 90
+             */
+            days?: number;
+        };
+        /**
+         * SimulationItem
+         * @description A transition that the two settings treat differently.
+         */
+        SimulationItem: {
+            /** Transition Id */
+            transition_id: number;
+            /**
+             * Trigger Id
+             * Format: uuid
+             */
+            trigger_id: string;
+            /** Kind */
+            kind: string;
+            /** Rule */
+            rule: string;
+            /** Framework */
+            framework: string;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Channel Kind */
+            channel_kind: ("in_app" | "email" | "slack" | "webhook" | "apprise") | null;
+            current: components["schemas"]["FateShape"] | null;
+            proposed: components["schemas"]["FateShape"] | null;
+        };
+        /**
+         * SimulationShape
+         * @description The past with the settings as they are, and as they would be.
+         */
+        SimulationShape: {
+            /** Days */
+            days: number;
+            /** Transitions */
+            transitions: number;
+            /**
+             * Truncated
+             * @description There were more; only the newest were replayed.
+             */
+            truncated: boolean;
+            current: components["schemas"]["ForecastShape"];
+            proposed: components["schemas"]["ForecastShape"];
+            /** Differences */
+            differences: number;
+            /**
+             * Items
+             * @description The newest 200 differences.
+             */
+            items: components["schemas"]["SimulationItem"][];
         };
         /**
          * SourceChange
@@ -5409,6 +6165,29 @@ export interface components {
             parts: components["schemas"]["HealthPart"][];
         };
         /**
+         * TestedType
+         * @description What the newest run looked at for one type; `cut` says what it left out, if anything.
+         */
+        TestedType: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "seasonal" | "cyclical" | "correlated" | "triggered_by" | "escalating";
+            /** Eligible */
+            eligible: number;
+            /** Significant */
+            significant: number;
+            /** Found */
+            found: number;
+            /** Too Short */
+            too_short: number;
+            /** Needs */
+            needs: string;
+            /** Cut */
+            cut: string;
+        };
+        /**
          * TransitionShape
          * @description One change of a trigger.
          */
@@ -5529,6 +6308,25 @@ export interface components {
              * Format: date
              */
             period_start: string;
+        };
+        /**
+         * TrendShape
+         * @description Theil–Sen slope of the daily scores, in points a day, with its 90 % interval.
+         */
+        TrendShape: {
+            /** Slope Per Day */
+            slope_per_day: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "improving" | "steady" | "worsening";
+            /** Days Scored */
+            days_scored: number;
         };
         /**
          * Trends
@@ -5990,6 +6788,38 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * RunRequested
+         * @description A run that the flows will start within about a minute.
+         */
+        api__schemas__patterns__RunRequested: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "requested" | "running" | "done" | "failed";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * RunRequested
+         * @description The request for a run; the source says how it went.
+         */
+        api__schemas__sources__RunRequested: {
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
         };
         /**
          * ProblemError
@@ -8339,6 +9169,8 @@ export interface operations {
     list_all_api_v1_frameworks_get: {
         parameters: {
             query?: {
+                /** @description By slug, or the riskiest first. */
+                sort?: "slug" | "risk";
                 /** @description Most items of one page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before; none: the first. */
@@ -8356,7 +9188,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOf_FrameworkShape_"];
+                    "application/json": components["schemas"]["PageOf_FrameworkListed_"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -8497,6 +9329,69 @@ export interface operations {
             412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_health_api_v1_frameworks__framework__health_get: {
+        parameters: {
+            query?: {
+                /** @description Of the trend and the history. */
+                days?: components["schemas"]["HealthDays"];
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FrameworkHealth"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_risk_api_v1_frameworks__framework__risk_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FrameworkRisk"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -9236,7 +10131,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunRequested"];
+                    "application/json": components["schemas"]["api__schemas__sources__RunRequested"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -9641,6 +10536,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Preferences"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    simulate_preferences_api_v1_notification_preferences_simulate_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulationBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulationShape"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -10442,6 +11374,139 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_patterns_api_v1_patterns_get: {
+        parameters: {
+            query?: {
+                /** @description Without it, all but the ones that are gone. */
+                state?: ("new" | "active" | "fading" | "gone")[] | null;
+                type?: ("seasonal" | "cyclical" | "correlated" | "triggered_by" | "escalating")[] | null;
+                /** @description Only this framework, by id or slug. */
+                framework?: string | null;
+                /** @description Only of this rule, first or second. */
+                rule?: string | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatternPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    request_run_api_v1_patterns_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["api__schemas__patterns__RunRequested"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_pattern_api_v1_patterns__pattern_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pattern_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatternDetail"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_triggers_api_v1_patterns__pattern_id__triggers_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                pattern_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_TriggerShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];

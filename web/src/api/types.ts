@@ -71,3 +71,7 @@ export type Silence = Schemas["SilenceShape"];
 export type SilenceInput = Schemas["SilenceNew"];
 export type MuteWindow = Schemas["MuteWindowShape"];
 export type InhibitionRule = Schemas["InhibitionShape"];
+
+export type Pattern = Schemas["PatternShape"];
+export type PatternDetail = Schemas["PatternDetail"];
+export type PatternType = Pattern["type"];

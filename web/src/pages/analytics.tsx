@@ -5,6 +5,7 @@ import { PageTitle } from "@/app/slots";
 import { Distribution } from "@/components/analytics/distribution";
 import { Performance } from "@/components/analytics/performance";
 import { Trends } from "@/components/analytics/trends";
+import { Patterns } from "@/components/patterns/list";
 import { Button } from "@/components/ui/button";
 import { Select } from "@/components/ui/field";
 import { Menu, MenuItem } from "@/components/ui/menu";
@@ -18,13 +19,14 @@ import { useFrameworks } from "@/data/frameworks";
 const TABS = [
   ["trends", "Trends"],
   ["distribution", "Distribution"],
+  ["patterns", "Patterns"],
   ["performance", "Performance"],
 ] as const;
 
 export default function AnalyticsPage() {
   const [parameters, setParameters] = useSearchParams();
   const frameworks = useFrameworks();
-  const tab = useTab(["trends", "distribution", "performance"]);
+  const tab = useTab(["trends", "distribution", "patterns", "performance"]);
   const days = DAYS.find(([name]) => name === parameters.get("days"))?.[0] ?? "30";
   const question = { days, framework: parameters.get("framework") ?? "" };
   const set = (name: string, value: string, usual: string) => {
@@ -56,15 +58,19 @@ export default function AnalyticsPage() {
             </option>
           ))}
         </Select>
-        <div className="ml-auto">
-          <Export what={tab} question={question} />
-        </div>
+        {tab !== "patterns" && (
+          <div className="ml-auto">
+            <Export what={tab} question={question} />
+          </div>
+        )}
       </div>
       <Tabs label="Parts of the analytics" value={tab} choices={TABS} />
       {tab === "trends" ? (
         <Trends question={question} />
       ) : tab === "distribution" ? (
         <Distribution question={question} />
+      ) : tab === "patterns" ? (
+        <Patterns framework={question.framework} />
       ) : (
         <Performance question={question} />
       )}

@@ -15,8 +15,8 @@ interface ColumnsProps {
   stacks: readonly Stack[];
 }
 
-const WIDTH = 720;
-const HEIGHT = 220;
+const WIDTH = 1080;
+const HEIGHT = 250;
 const LEFT = 40;
 const BOTTOM = 24;
 

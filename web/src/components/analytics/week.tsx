@@ -1,7 +1,8 @@
 import { count, plural } from "@/format/number";
 
 const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-const CELL = 26;
+const CELL = 42;
+const ROW = 27;
 const LEFT = 36;
 const TOP = 18;
 
@@ -10,7 +11,7 @@ export function Week({ label, cells }: { label: string; cells: readonly (readonl
   const most = Math.max(1, ...cells.flat());
   return (
     <svg
-      viewBox={`0 0 ${LEFT + 24 * CELL} ${TOP + 7 * CELL}`}
+      viewBox={`0 0 ${LEFT + 24 * CELL} ${TOP + 7 * ROW}`}
       role="img"
       aria-label={describe(label, cells)}
       className="w-full"
@@ -29,7 +30,7 @@ export function Week({ label, cells }: { label: string; cells: readonly (readonl
       ))}
       {DAYS.map((day, weekday) => (
         <g key={day}>
-          <text x={0} y={TOP + weekday * CELL + CELL / 2 + 4} fontSize={11} fill="var(--muted)">
+          <text x={0} y={TOP + weekday * ROW + ROW / 2 + 4} fontSize={11} fill="var(--muted)">
             {day}
           </text>
           {Array.from({ length: 24 }, (_, hour) => {
@@ -38,9 +39,9 @@ export function Week({ label, cells }: { label: string; cells: readonly (readonl
               <rect
                 key={hour}
                 x={LEFT + hour * CELL + 1}
-                y={TOP + weekday * CELL + 1}
+                y={TOP + weekday * ROW + 1}
                 width={CELL - 2}
-                height={CELL - 2}
+                height={ROW - 2}
                 rx={3}
                 fill={value === 0 ? "var(--sunken)" : "var(--series-1)"}
                 fillOpacity={value === 0 ? 1 : 0.2 + (0.8 * value) / most}
