@@ -83,7 +83,10 @@ class Batch:
             labels = {place.series_id: place.labels for place in places}
             self._range, self._watching = (first, last), Watching(rule.metric_id, labels)
             self._indexes = {place.series_id: first + n for n, place in enumerate(places)}
-        return sorted(self._indexes[series_id] for series_id in self._watching.by(rule))
+        found = self._watching.by(rule)
+        if len(found) == 1:  # most rules with matchers, and of these there may be thousands
+            return [self._indexes[next(iter(found))]]
+        return sorted(self._indexes[series_id] for series_id in found)
 
     async def _due(self, rule: Rule, index: int, fresh: IntArray, offset: int) -> IntArray:
         """The instants not evaluated yet that lie at least `offset` behind the newest point."""
