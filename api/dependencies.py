@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 
 from api import idempotency
 from api.authentication import Caller
+from api.kept import forget_changed
 from api.resources import resources_of
 from convex.cache import Window
 from convex.db import Connection, Role
@@ -118,6 +119,7 @@ async def _write(request: Request, caller: Admitted) -> AsyncIterator[Connection
         yield connection
     for act in request.scope["state"].get("after_commit", ()):
         act()
+    await forget_changed(request, caller)
 
 
 def after_commit(request: Request, act: Callable[[], None]) -> None:

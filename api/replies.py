@@ -70,13 +70,18 @@ def reply_page(
     """`{"items": […], "next_cursor": …}` and a Link to the next page."""
     headers = {}
     if page.next_cursor is not None:
-        asked = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
-        target = f"{request.url.path}?{urlencode([*asked, ('cursor', page.next_cursor)])}"
-        headers["Link"] = f'<{target}>; rel="next"'
+        headers["Link"] = next_link(request, page.next_cursor)
     items = [shape(item) for item in page.items]
     return reply(
         request, {"items": items, "next_cursor": page.next_cursor, **more}, headers=headers
     )
+
+
+def next_link(request: Request, cursor: str) -> str:
+    """The Link header that leads to the page after `cursor`."""
+    asked = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
+    target = f"{request.url.path}?{urlencode([*asked, ('cursor', cursor)])}"
+    return f'<{target}>; rel="next"'
 
 
 def check_match(request: Request, *current: object) -> None:

@@ -17,6 +17,7 @@ import orjson
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 
+from convex.analytics.window import are_built
 from convex.db import SYSTEM
 from convex.errors import Unavailable
 from convex.metrics.sources.store import list_scheduled
@@ -28,6 +29,7 @@ from flows.setup.pool import CODE, job_template, prepare_pool
 
 _DONE = "convex_bootstrap"
 _SERVER_SECONDS = 120
+_FIRST_MARTS = "build-marts/daily"
 
 
 async def bootstrap(
@@ -35,8 +37,8 @@ async def bootstrap(
 ) -> list[str]:
     """Bring the server to today's code and sources; what was done, a line each.
 
-    With `start` also end the runs of an earlier life, and begin the standing flow's shifts. Only
-    right when no worker of the pool is at work.
+    With `start` also end the runs of an earlier life, begin the standing flow's shifts, and plan
+    the first build of the marts. Only right when no worker of the pool is at work.
     """
     done: list[str] = []
     if start:
@@ -47,6 +49,7 @@ async def bootstrap(
     wanted = deployments.read_deployments()
     async with worker_database(settings) as database, database.read(SYSTEM) as connection:
         sources = await list_scheduled(connection)
+        marts_built = await are_built(connection)
     wanted += deployments.for_sources(wanted, sources)
     mark = _fingerprint(wanted)
     if await _read_mark(client) != mark:
@@ -68,6 +71,10 @@ async def bootstrap(
             found = await client.read_deployment_by_name(deployment.full_name)
             if await runs.begin_shift(client, found.id):
                 done.append(f"shift of {deployment.full_name} begun")
+        if not marts_built:
+            found = await client.read_deployment_by_name(_FIRST_MARTS)
+            await runs.begin_soon(client, found.id, "first-marts")
+            done.append(f"run of {_FIRST_MARTS} planned: there are no marts yet")
     return done
 
 

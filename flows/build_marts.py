@@ -18,7 +18,10 @@ from prefect.tasks import exponential_backoff
 
 from convex.analytics import build
 from convex.analytics.build import BuildResult, Period
+from convex.cache import Area
+from convex.errors import InvalidInput
 from convex.settings import Settings
+from flows.caches import forget_everywhere
 from flows.runtime import flow_settings
 
 
@@ -33,11 +36,15 @@ async def build_marts(
     daily takes up what changed, weekly reads eight weeks again, monthly starts from scratch; both
     days of a back-fill together read that range again whatever the period.
     """
+    if backfill_from is None and backfill_to is not None:
+        raise InvalidInput("A back-fill needs its first day: give backfill_from too.")
     last = backfill_to or backfill_from
     backfill = None if backfill_from is None or last is None else (backfill_from, last)
     try:
         result = await build_nodes(period, backfill)
     finally:
+        # Also when a node failed: the other marts are new.
+        await forget_everywhere(Area.STATISTICS)
         await write_docs()
         await check_freshness()
     return dict(result.nodes)

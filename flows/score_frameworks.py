@@ -10,22 +10,28 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
+from convex.cache import Area
 from convex.db import SYSTEM, Identity, Role
 from convex.scoring.service import ScoreReport, score_workspace
 from convex.workspaces.store import list_workspaces
+from flows.caches import forget_everywhere
 from flows.runtime import announcer, worker_database
 
 
 @flow(name="score-frameworks")
-async def score_frameworks() -> int:
-    """Health and risk of all frameworks; how many snapshots were written."""
+async def score_frameworks(again: bool = False) -> int:
+    """Health and risk of all frameworks; how many snapshots were written.
+
+    With `again` the last 30 days are scored once more, for points that came late.
+    """
     now = datetime.now(UTC)
     async with worker_database() as database, database.read(SYSTEM) as connection:
         workspaces = [workspace.id for workspace in await list_workspaces(connection)]
     written = 0
     for workspace_id in workspaces:
-        report = await score_one(workspace_id, now)
+        report = await score_one(workspace_id, now, again)
         written += report.snapshots
+    await forget_everywhere(Area.HEALTH, workspaces=workspaces)
     get_run_logger().info("%d snapshots in %d workspaces", written, len(workspaces))
     return written
 
@@ -36,12 +42,12 @@ async def score_frameworks() -> int:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-async def score_one(workspace_id: UUID, now: datetime) -> ScoreReport:
+async def score_one(workspace_id: UUID, now: datetime, again: bool) -> ScoreReport:
     """One workspace, in one transaction; whoever watches is told of a changed status."""
     async with worker_database() as database:
         identity = Identity(workspace_id, Role.SYSTEM)
         async with database.transaction(identity) as connection:
-            report = await score_workspace(connection, workspace_id, now=now)
+            report = await score_workspace(connection, workspace_id, now=now, again=again)
     if report.cursor is not None:
         async with announcer() as wakes:
             wakes.announce(workspace_id, report.cursor)

@@ -9,7 +9,8 @@ from fastapi import Query, Request, Response
 
 from api.authentication import Caller
 from api.dependencies import Editor, Owner, Pages, Reading, Viewer, Writing, after_commit
-from api.replies import check_match, no_content, reply, reply_page
+from api.kept import reply_kept_page
+from api.replies import check_match, no_content, reply
 from api.resources import resources_of
 from api.routes import PREFIX, new_router
 from api.routes.frameworks import FrameworkFilter, find_framework_id
@@ -18,8 +19,11 @@ from api.schemas import rules as schema
 from api.schemas.shared import PageOf, ShortText, Tag
 from api.schemas.triggers import BulkResult
 from convex.alerts import bulk, rule_service, rule_store
-from convex.alerts.model import Provenance
+from convex.alerts.model import Provenance, Rule
 from convex.alerts.present import rule_json
+from convex.cache import Area
+from convex.db import Connection
+from convex.db.pages import Page
 
 router = new_router("rules")
 
@@ -36,7 +40,6 @@ async def list_rules(
     request: Request,
     pages: Pages,
     caller: Viewer,
-    connection: Reading,
     framework: FrameworkFilter = None,
     metric: Annotated[UUID | None, Query(description="Only of this metric, by id.")] = None,
     enabled: Annotated[bool | None, Query()] = None,
@@ -49,22 +52,25 @@ async def list_rules(
     search: Annotated[ShortText | None, Query(description="Part of the name.")] = None,
     deleted: Annotated[bool, Query(description="Those that were deleted instead.")] = False,
 ) -> Response:
-    """By name."""
-    filters = rule_store.RuleFilters(
-        framework_id=await find_framework_id(connection, caller.workspace_id, framework),
-        metric_id=metric,
-        enabled=enabled,
-        types=tuple(type_ or ()),
-        severities=tuple(severity or ()),
-        tag=tag,
-        provenance=None if provenance is None else Provenance(provenance),
-        search=search,
-        deleted=deleted,
-    )
-    page = await rule_store.list_rules(
-        connection, caller.workspace_id, filters, limit=pages.limit, cursor=pages.cursor
-    )
-    return reply_page(request, page, rule_json)
+    """By name. Kept until a rule changes."""
+
+    async def find(connection: Connection) -> Page[Rule]:
+        filters = rule_store.RuleFilters(
+            framework_id=await find_framework_id(connection, caller.workspace_id, framework),
+            metric_id=metric,
+            enabled=enabled,
+            types=tuple(type_ or ()),
+            severities=tuple(severity or ()),
+            tag=tag,
+            provenance=None if provenance is None else Provenance(provenance),
+            search=search,
+            deleted=deleted,
+        )
+        return await rule_store.list_rules(
+            connection, caller.workspace_id, filters, limit=pages.limit, cursor=pages.cursor
+        )
+
+    return await reply_kept_page(request, caller, "alert_rules", Area.RULES, find, rule_json)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import psycopg
 
+from convex.db import Connection
 from convex.errors import InvalidInput, Unavailable
 
 LONGEST_DAYS = 3660
@@ -18,6 +19,15 @@ def first_day(today: date, days: int) -> date:
     if not 1 <= days <= LONGEST_DAYS:
         raise InvalidInput(f"days must be between 1 and {LONGEST_DAYS}, not {days}.")
     return today - timedelta(days=days - 1)
+
+
+async def are_built(connection: Connection) -> bool:
+    """Whether the marts have ever been built."""
+    rows = await connection.execute(
+        "SELECT to_regclass('analytics.alert_analytics') IS NOT NULL AS built"
+    )
+    row = await rows.fetchone()
+    return bool(row and row["built"])
 
 
 @asynccontextmanager

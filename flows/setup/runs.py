@@ -21,12 +21,15 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled
 
 from flows.setup.pool import POOL
 
 _ACTIVE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 _PAGE = 200
 _LATE = timedelta(seconds=30)
+# Until then a start needs the processor for itself.
+_AFTER_START = timedelta(seconds=45)
 
 
 async def end_stale_runs(client: PrefectClient) -> int:
@@ -81,6 +84,16 @@ async def begin_shift(client: PrefectClient, deployment_id: UUID) -> bool:
         return False
     await client.create_flow_run_from_deployment(deployment_id)
     return True
+
+
+async def begin_soon(client: PrefectClient, deployment_id: UUID, name: str) -> None:
+    """Plan a run for when the start is over, once in a start; `name` tells it from others."""
+    at = datetime.now(UTC) + _AFTER_START
+    await client.create_flow_run_from_deployment(
+        deployment_id,
+        state=Scheduled(scheduled_time=at),
+        idempotency_key=f"{name} {at:%Y-%m-%dT%H:%M}",
+    )
 
 
 async def delete_old_runs(client: PrefectClient, before: datetime) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 import pytest_asyncio
 from prefect.client.orchestration import PrefectClient
@@ -110,6 +111,7 @@ def test_every_flow_of_the_folder_has_a_deployment() -> None:
     assert files - named == {
         "flows/__init__.py",
         "flows/bootstrap.py",
+        "flows/caches.py",
         "flows/runtime.py",
         "flows/work.py",
     }
@@ -297,6 +299,22 @@ async def test_what_a_killed_worker_had_in_hand_is_called_crashed(
     assert not os.listdir(tmp_path)
     assert (await prefect.read_flow_run(lost.id)).state_name == "Crashed"
     assert (await prefect.read_flow_run(over.id)).state_name == "Completed"
+
+
+async def test_the_first_start_has_the_marts_built_soon(
+    prefect: PrefectClient, fresh_settings: Settings
+) -> None:
+    done = await bootstrap(prefect, start=True, settings=fresh_settings)
+    assert any("no marts yet" in line for line in done)
+    there = await prefect.read_deployment_by_name("build-marts/daily")
+    planned = [run for run in await _scheduled(prefect, there.id) if not run.auto_scheduled]
+    at = max(run.expected_start_time for run in planned if run.expected_start_time)
+    now = datetime.now(UTC)
+    assert now < at < now + timedelta(minutes=2)
+    with psycopg.connect(fresh_settings.database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE analytics.alert_analytics ()")
+    done = await bootstrap(prefect, start=True, settings=fresh_settings)
+    assert not any("no marts yet" in line for line in done)
 
 
 async def _scheduled(client: PrefectClient, deployment_id: UUID) -> list[FlowRun]:
