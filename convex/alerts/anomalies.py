@@ -14,9 +14,9 @@ from uuid import UUID
 import numpy as np
 
 from convex import anomaly
-from convex.alerts.describe import number
 from convex.alerts.measure import Measurements, is_learnt
 from convex.alerts.model import Rule, Sensitivity
+from convex.alerts.quantity import number, quantities
 from convex.anomaly.confidence import ConfidenceMap
 from convex.anomaly.novelty import Novelty
 from convex.anomaly.service import Detectors, Scored, SeriesPoints
@@ -121,10 +121,13 @@ def explained(
 
 
 def describe(rule: Rule, value: float | None, score: float | None, why: Mapping[str, Any]) -> str:
-    """One sentence about an anomaly, from its context."""
+    """One sentence about an anomaly, from its context: of a counter, about its rate."""
     view = "for this time of the week" if why["view"] == "season" else "after the latest values"
     window = "" if why["scale"] == 1 else f", seen over {why['scale']} points"
+    is_rate = value is not None and why["came"] != value
+    came, low, high = quantities(rule.unit, why["came"], why["low"], why["high"])
+    grows = f"{rule.metric} grows by {came} a second" if is_rate else f"{rule.metric} is {came}"
     return (
-        f"{rule.metric} is {number(value)}: {number(why['low'])} to {number(why['high'])} was"
-        f" expected {view}{window} ({number(score)} times the alert level)."
+        f"{grows}: {low} to {high} was expected {view}{window}"
+        f" ({number(score)} times the alert level)."
     )

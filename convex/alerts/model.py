@@ -120,7 +120,7 @@ class RuleDraft:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(RuleDraft):
     """A rule as it is stored. `framework` is the slug, `metric` the name of what it watches;
-    `target` and `limit` are the metric's, and say which direction is worse.
+    `target` and `limit` are the metric's, and say which direction is worse; so is `unit`.
     """
 
     id: UUID
@@ -135,6 +135,7 @@ class Rule(RuleDraft):
     metric: str = ""
     target: float | None = None
     limit: float | None = None
+    unit: str = ""
 
 
 class Status(StrEnum):

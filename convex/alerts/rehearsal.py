@@ -154,7 +154,7 @@ async def _as_rule(connection: Connection, workspace_id: UUID, draft: RuleDraft)
         workspace_id=workspace_id,
         created_at=now,
         updated_at=now,
-        **{name: around[name] for name in ("framework", "metric", "target", "limit")},
+        **{name: around[name] for name in ("framework", "metric", "target", "limit", "unit")},
     )
 
 

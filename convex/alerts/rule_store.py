@@ -31,7 +31,8 @@ DRAFT_COLUMNS = tuple(one.name for one in fields(RuleDraft))
 RULE_COLUMNS = (
     ", ".join(f"r.{name}" for name in DRAFT_COLUMNS)
     + ", r.id, r.workspace_id, r.version, r.created_at, r.updated_at, r.created_by, r.deleted_at,"
-    ' f.slug AS framework, f.name AS framework_name, m.name AS metric, m.target, m."limit"'
+    ' f.slug AS framework, f.name AS framework_name, m.name AS metric, m.target, m."limit",'
+    " m.unit"
 )
 RULE_FROM = (
     "FROM convex.alert_rules AS r"
@@ -251,10 +252,10 @@ async def framework_of_metric(
 async def surroundings(
     connection: Connection, workspace_id: UUID, metric_id: UUID
 ) -> dict[str, Any] | None:
-    """What a rule takes from its metric: framework_id, framework, metric, target, limit."""
+    """What a rule takes from its metric: framework_id, framework, metric, target, limit, unit."""
     rows = await connection.execute(
-        'SELECT m.framework_id, f.slug AS framework, m.name AS metric, m.target, m."limit"'
-        " FROM convex.metrics AS m INNER JOIN convex.frameworks AS f"
+        'SELECT m.framework_id, f.slug AS framework, m.name AS metric, m.target, m."limit",'
+        " m.unit FROM convex.metrics AS m INNER JOIN convex.frameworks AS f"
         " ON f.workspace_id = m.workspace_id AND f.id = m.framework_id"
         " WHERE m.workspace_id = %s AND m.id = %s",
         (workspace_id, metric_id),
