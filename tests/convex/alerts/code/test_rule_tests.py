@@ -207,3 +207,10 @@ def test_the_command_runs_files_and_fails_with_them(tmp_path: Path) -> None:
     ended = run_convex("rules", "test", str(file), variables={})
     assert ended.status == 1
     assert "rules.yaml:2" in ended.err
+
+
+def test_the_examples_of_the_docs_work() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "rules-as-code.md").read_text()
+    rules, tests, slos = [part.partition("```")[0] for part in text.split("```yaml\n")[1:]]
+    assert run(tests, rules) == []
+    assert len(read_files([("slos", slos)]).entries) == 3
