@@ -296,7 +296,15 @@ def _check(
         )
     if name in {one.value for one in ChannelKind} and name != kind.value:
         raise InvalidInput(f"{name!r} is a kind of channel; choose another name.", field="name")
-    other = {key: value for key, value in config.items() if key != "failover"}
+    places = (ChannelKind.SLACK, ChannelKind.WEBHOOK, ChannelKind.APPRISE)
+    if config.get("heartbeat", False) not in (True, False) or (
+        config.get("heartbeat") and kind not in places
+    ):
+        raise InvalidInput(
+            "heartbeat is true or false, and only for channels of kind slack, webhook or apprise.",
+            field="config",
+        )
+    other = {key: value for key, value in config.items() if key not in ("failover", "heartbeat")}
     if fault := CHECKS[kind](other, secret):
         raise InvalidInput(fault, field="config")
 

@@ -142,7 +142,7 @@ class Channel:
     """A way to tell. `id` is None for the built-in ones (in_app, and email by the operator's SMTP).
 
     `personal`: one notification per member; otherwise one, without a recipient. `unusable` says why
-    nothing can be sent by it now, or is empty.
+    nothing can be sent by it now, or is empty. `heartbeat`: it gets heartbeats and nothing else.
     """
 
     id: UUID | None
@@ -150,6 +150,7 @@ class Channel:
     kind: ChannelKind
     personal: bool
     unusable: str = ""
+    heartbeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

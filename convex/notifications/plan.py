@@ -90,11 +90,9 @@ class Planner:
     # -- a firing ----------------------------------------------------------------------------
 
     def _firing(self, telling: Telling, route: Route) -> None:
-        withheld = (
-            (Reason.NO_CHANNEL, route.fault)
-            if route.fault
-            else self._refusal(telling.trigger, route.preferences)
-        )
+        withheld = (Reason.NO_CHANNEL, route.fault) if route.fault else None
+        if withheld is None and not route.always:
+            withheld = self._refusal(telling.trigger, route.preferences)
         if withheld:
             self._rows.withhold(telling, route.target, *withheld)
             return

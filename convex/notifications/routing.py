@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from convex.notifications.model import Channel, ChannelKind, Member, Situation, Target, Trigger
-from convex.notifications.preferences import Preferences
+from convex.notifications.preferences import Grouping, Preferences
+
+HEARTBEAT_FRAMEWORK, HEARTBEAT_METRIC = "convex", "heartbeat"
+# Nothing puts a heartbeat off: its absence is the alarm.
+_AT_ONCE = Preferences(deduplication=timedelta(0), grouping=Grouping(by="none"))
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A target, whose preferences count for it, and why it cannot be reached (or nothing)."""
+    """A target, whose preferences count for it, and why it cannot be reached (or nothing).
+
+    `always`: whatever is silenced or muted.
+    """
 
     target: Target
     preferences: Preferences
     fault: str = ""
+    always: bool = False
+
+
+def is_heartbeat(trigger: Trigger) -> bool:
+    """Whether it fires only to show that it can (see `heartbeat`)."""
+    return (trigger.framework, trigger.metric) == (HEARTBEAT_FRAMEWORK, HEARTBEAT_METRIC)
 
 
 class Routing:
@@ -26,7 +40,9 @@ class Routing:
         self._members = {member.id: member for member in situation.members}
         self._defaults = situation.defaults
         self._personal = [channel for channel in situation.channels if channel.personal]
-        self._shared = [channel for channel in situation.channels if not channel.personal]
+        shared = [channel for channel in situation.channels if not channel.personal]
+        self._shared = [channel for channel in shared if not channel.heartbeat]
+        self._beats = [channel for channel in shared if channel.heartbeat]
         self._known = {(channel.kind, channel.id): channel for channel in situation.channels}
 
     def routes(self, trigger: Trigger) -> Iterator[Route]:
@@ -34,8 +50,16 @@ class Routing:
 
         A member is reached by the channels that both their preferences and the rule name (a rule
         that names none means any). A channel of the workspace is reached when the rule names it, or
-        names none.
+        names none. A heartbeat goes to the channels that are there for it, and nothing else does.
         """
+        if is_heartbeat(trigger):
+            for channel in self._beats:
+                target = Target(None, channel.kind, channel.id)
+                yield Route(target, _AT_ONCE, channel.unusable, always=True)
+            if not self._beats:
+                words = "No channel has the setting heartbeat."
+                yield Route(Target(None, None, None), _AT_ONCE, words)
+            return
         for member in self._members.values():
             yield from self._to_member(member, member.preferences.channels, trigger)
         for channel in named(self._shared, trigger.channels, otherwise_all=True):
@@ -53,6 +77,8 @@ class Routing:
         if not fault and target.kind is not None:
             channel = self._known.get((target.kind, target.channel))
             fault = "The channel was removed." if channel is None else channel.unusable
+            if channel is not None and channel.heartbeat:
+                preferences = _AT_ONCE
         return Route(target, preferences, fault)
 
     def reach(self, member_id: UUID | None, channels: Sequence[str]) -> Iterator[Route]:

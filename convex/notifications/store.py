@@ -312,7 +312,10 @@ def _channels(
         personal = kind is ChannelKind.IN_APP or (
             kind is ChannelKind.EMAIL and not row["config"].get("to")
         )
-        found[row["workspace_id"]].append(Channel(row["id"], row["name"], kind, personal, unusable))
+        heartbeat = bool(row["config"].get("heartbeat")) and not personal
+        found[row["workspace_id"]].append(
+            Channel(row["id"], row["name"], kind, personal, unusable, heartbeat)
+        )
     for channels in found.values():
         have = {channel.kind for channel in channels if channel.personal}
         if ChannelKind.IN_APP not in have:
