@@ -108,3 +108,32 @@ async def test_what_a_detector_cannot_do_is_refused(bench: Bench, wrong: dict[st
     with pytest.raises(InvalidInput):
         await bench.rule(**ANOMALY, condition=Condition.ABOVE, **wrong)
     await bench.rule(**ANOMALY, condition=Condition.ABOVE, method="robust_z", window_seconds=600)
+
+
+async def test_the_robust_score_is_a_method_of_its_own_in_whatever_batches_points_come(
+    bench: Bench,
+) -> None:
+    """Six weeks of hours with a daily shape; a value of noon is unusual at midnight."""
+    await bench.rule(**ANOMALY, condition=Condition.CHANGES_BY, method="robust_z", name="robust")
+    rng = random.Random(4)
+    hours = 6 * 168
+    points = [
+        (60.0 * (hour - hours + 2), 50.0 + 40.0 * (8 <= hour % 24 <= 20) + rng.random())
+        for hour in range(hours)
+    ]
+    place = hours - 24 + 2
+    assert points[place][1] < 60
+    points[place] = (points[place][0], 90.0)
+    await bench.push(points, {"gate": "whole"}, history=True)
+    cuts = sorted(rng.sample(range(1, hours), 12))
+    for first, last in zip([0, *cuts], [*cuts, hours], strict=True):
+        await bench.push(points[first:last], {"gate": "parts"}, history=True)
+    shown = ("opened_at", "resolved_at", "value", "reason")
+    found: dict[str, list[list[Any]]] = {"whole": [], "parts": []}
+    for row in await bench.triggers():
+        assert row["threshold"] == 4.5
+        found[row["labels"]["gate"]].append([row[name] for name in shown])
+    assert found["parts"] == found["whole"]
+    ((opened, resolved, _, reason),) = found["whole"]
+    assert (opened, resolved) == tuple(to_datetime(at(points[n][0])) for n in (place, place + 1))
+    assert "unusual for this hour of the week" in reason

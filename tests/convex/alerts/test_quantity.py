@@ -15,6 +15,8 @@ from convex.alerts.quantity import number, quantities, quantity
 from convex.metrics.model import Aggregate
 from tests.convex.alerts.rules import make_rule, milestone_rule
 
+BASELINE = "its own baseline of the last four weeks"
+
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
@@ -94,8 +96,7 @@ def test_values_that_differ_never_read_the_same(first: int, step: int) -> None:
          "delay is 13, after nothing in the point before (alert at 30 %)."),
         ({"type": RuleType.PERFORMANCE, "threshold_value": None, "change_percentage": 10.0,
           "unit": "ratio"}, 0.7, 12.5,
-         "delay is 70 %, 12.5 % worse than its own baseline of the last four weeks (alert at"
-         + " 10 %)."),
+         f"delay is 70 %, 12.5 % worse than {BASELINE} (alert at 10 %)."),
         ({"type": RuleType.ANOMALY, "threshold_value": None, "method": "robust_z", "unit": "min"},
          83.5, 7.123456,
          "delay is 83.5 min: unusual for this hour of the week (score 7.123, alert at 4.5)."),
