@@ -13,6 +13,8 @@ import aiohttp
 from convex.errors import ConvexError
 from demo.timeline import DemoPoint
 
+_HEARTBEAT_SECONDS = 20.0
+
 
 class ApiError(ConvexError):
     """The API answered a `request` with a problem: its HTTP status, and what it said."""
@@ -83,12 +85,16 @@ class Api:
             await socket.send_json({"type": "subscribe", "framework_id": None, "since": since})
             subscribed = await _expect(socket, "subscribed")
             listener = Listener(int(subscribed.get("cursor") or since or 0))
-            hearing = asyncio.create_task(listener.hear(socket))
+            tasks = [
+                asyncio.create_task(listener.hear(socket)),
+                asyncio.create_task(_say_something(socket)),
+            ]
             try:
                 yield listener
             finally:
-                hearing.cancel()
-                await asyncio.gather(hearing, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Listener:
@@ -130,6 +136,13 @@ class Listener:
         except TimeoutError:
             return False
         return True
+
+
+async def _say_something(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """A client that is silent for a minute is taken for lost."""
+    while True:
+        await asyncio.sleep(_HEARTBEAT_SECONDS)
+        await socket.send_json({"type": "ping"})
 
 
 async def _expect(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:

@@ -178,6 +178,9 @@ class Demo:
                 await self._run("build-marts/daily")
             with stages.stage("quality", "Checking the data's quality"):
                 await self._run("check-quality/check-quality")
+            with stages.stage("patterns", "Looking for patterns"):
+                workspace = {"workspace_id": str(account.workspace_id)}
+                await self._run("detect-patterns/detect-patterns", workspace)
             with stages.stage("delivery", "Waiting until everybody is told"):
                 await self._settle(account, soon=_OUTBOX_SECONDS, within=_OUTBOX_SECONDS)
                 await self._hear(listener, member)

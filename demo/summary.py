@@ -20,7 +20,8 @@ _COUNTS = """
         (SELECT count(*) FROM convex.rejected_points) AS rejected,
         (SELECT count(*) FROM convex.series) AS series,
         (SELECT count(*) FROM convex.alert_rules WHERE deleted_at IS NULL) AS rules,
-        (SELECT count(*) FROM convex.alert_patterns) AS patterns,
+        (SELECT count(*) FROM convex.alert_patterns
+         WHERE state IN ('new', 'active', 'fading')) AS patterns,
         (SELECT count(*) FROM convex.alert_predictions) AS predictions,
         (SELECT count(*) FROM convex.framework_insights) AS insights
 """
