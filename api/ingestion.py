@@ -70,11 +70,12 @@ async def take(
             await idempotency.finish(request, response)
     except idempotency.Replayed as replayed:
         return None, replayed.response
-    _tell(resources, caller.workspace_id, result)
+    tell(resources, caller.workspace_id, result)
     return result, response
 
 
-def _tell(resources: Resources, workspace_id: UUID, result: IngestResult) -> None:
+def tell(resources: Resources, workspace_id: UUID, result: IngestResult) -> None:
+    """Count what a batch did, and wake whoever waits for it; after the commit."""
     metrics.points_ingested.inc(result.accepted)
     for reason, count in result.refused.items():
         metrics.points_rejected.labels(reason).inc(count)

@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from api.documents import admit_reader
 from convex.settings import Settings
 
 _STATIC = Path(__file__).parent / "static"
@@ -70,6 +71,14 @@ class _Files(StaticFiles):
         """The folder may come into being later: dbt and the quality flow write it."""
 
 
+class _Guarded(_Files):
+    """Files about a workspace's data, for its members only."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        await admit_reader(Request(scope), path)
+        return await super().get_response(path, scope)
+
+
 def install_pages(app: FastAPI, settings: Settings) -> None:
     """Add the routes, and give every path that no route has to the page."""
     documents = settings.home / "docs"
@@ -83,14 +92,12 @@ def install_pages(app: FastAPI, settings: Settings) -> None:
         ),
         *(
             route
-            for name in ("dbt", "quality")
+            for name, files in (("dbt", _Files), ("quality", _Guarded))
             for route in (
                 Route(f"/docs/{name}", _with_slash, include_in_schema=False),
                 Mount(
                     f"/docs/{name}",
-                    _Files(
-                        documents / name, policy=_DOCUMENT_POLICY, caching="no-cache", html=True
-                    ),
+                    files(documents / name, policy=_DOCUMENT_POLICY, caching="no-cache", html=True),
                 ),
             )
         ),

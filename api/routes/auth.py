@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from api.dependencies import Person, Viewer, Writing, tell_limit
+from api.documents import session_headers
 from api.replies import no_content, reply
 from api.resources import resources_of
 from api.routes import new_router
@@ -75,7 +76,7 @@ async def sign_in(request: Request, body: schema.SignIn) -> Response:
             signing_key=resources.secrets.signing_key,
             now=resources.now(),
         )
-    return reply(request, schema.session_json(session), headers={"Cache-Control": "no-store"})
+    return reply(request, schema.session_json(session), headers=session_headers(request, session))
 
 
 @router.post("/auth/refresh", response_model=schema.SessionShape, summary="Renew the tokens")
@@ -105,7 +106,7 @@ async def refresh(request: Request, body: schema.RefreshTokenBody) -> Response:
     if session is None:
         resources.authenticator.forget()
         raise NotAuthenticated(_INVALID_REFRESH)
-    return reply(request, schema.session_json(session), headers={"Cache-Control": "no-store"})
+    return reply(request, schema.session_json(session), headers=session_headers(request, session))
 
 
 @router.post("/auth/sign-out", status_code=204, summary="Sign out")

@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.dependencies import Owner
+from api.documents import session_headers
 from api.replies import no_content, reply
 from api.resources import Resources, resources_of
 from api.routes import PREFIX, new_router
@@ -207,7 +208,7 @@ async def choose_password(request: Request, body: forms.ChosenPassword) -> Respo
         )
     resources.authenticator.forget()
     await attempts.forgive()
-    return reply(request, schema.session_json(session), headers={"Cache-Control": "no-store"})
+    return reply(request, schema.session_json(session), headers=session_headers(request, session))
 
 
 async def _account(resources: Resources, email: str) -> tuple[Account | None, list[Membership]]:
@@ -229,7 +230,7 @@ async def _open_session(request: Request, account: Account, place: Membership) -
             signing_key=resources.secrets.signing_key,
             now=resources.now(),
         )
-    return reply(request, schema.session_json(session), headers={"Cache-Control": "no-store"})
+    return reply(request, schema.session_json(session), headers=session_headers(request, session))
 
 
 def _arrived(sealed: str, key: str) -> str:

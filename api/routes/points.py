@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Annotated
 
 from fastapi import Query, Request, Response
+from fastapi.responses import StreamingResponse
 
-from api.dependencies import Pages, Reading, Viewer
-from api.ingestion import Ingester, take
+from api.dependencies import Editor, Pages, Reading, Viewer, Writing, after_commit
+from api.ingestion import Ingester, take, tell
 from api.problems import UnsupportedMediaType
 from api.replies import encode, reply_page
+from api.resources import resources_of
 from api.routes import new_router
 from api.schemas import frameworks as schema
 from api.schemas.shared import PageOf
-from convex.alerts.ingest import IngestResult
+from convex.alerts.ingest import IngestResult, ingest_points
 from convex.metrics.model import PointBatch, Rejection
+from convex.metrics.partitions import ensure_partitions
 from convex.metrics.push import parse_csv, parse_json, parse_ndjson
-from convex.metrics.rejected import list_rejected
+from convex.metrics.rejected import (
+    EXPORTED,
+    correct,
+    export_row,
+    get_rejected,
+    list_rejected,
+    mark_reingested,
+)
 from convex.telemetry import metrics
 
 router = new_router("points")
@@ -138,3 +150,68 @@ async def list_rejected_points(
         cursor=pages.cursor,
     )
     return reply_page(request, page, lambda one: one)
+
+
+@router.get(
+    "/rejected-points/export",
+    summary="Points that were not taken, as CSV",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export_rejected(
+    request: Request,
+    caller: Viewer,
+    reason: Annotated[Rejection | None, Query(description="Only for this reason.")] = None,
+) -> Response:
+    """All of them, newest first. Put right what was wrong and send the rows again."""
+    database, identity = resources_of(request).database, caller.identity
+
+    async def rows() -> AsyncIterator[str]:
+        yield _csv([EXPORTED])
+        cursor: str | None = None
+        while True:
+            async with database.read(identity) as connection:
+                page = await list_rejected(
+                    connection, caller.workspace_id, reason=reason, limit=1000, cursor=cursor
+                )
+            yield _csv([export_row(one) for one in page.items])
+            if (cursor := page.next_cursor) is None:
+                return
+
+    return StreamingResponse(
+        rows(),
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="rejected-points.csv"'},
+    )
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows(rows)
+    return written.getvalue()
+
+
+@router.post(
+    "/rejected-points/reingest",
+    response_model=schema.Ingested,
+    summary="Send rejected points again",
+)
+async def reingest(
+    request: Request, body: schema.Reingest, caller: Editor, connection: Writing
+) -> Response:
+    """With what was wrong put right: what is given replaces what came. Each id counts once; what
+    still cannot be taken is a rejected point anew.
+    """
+    resources = resources_of(request)
+    now = resources.now()
+    corrections = {
+        one.id: one.model_dump(mode="json", exclude={"id"}, exclude_none=True)
+        for one in body.points
+    }
+    found = await get_rejected(connection, caller.workspace_id, list(corrections))
+    batch = correct(found, corrections)
+    await ensure_partitions(connection, batch, now=now)
+    await mark_reingested(connection, caller.workspace_id, list(found), now)
+    result = await ingest_points(connection, caller.workspace_id, batch, now=now)
+    after_commit(request, lambda: tell(resources, caller.workspace_id, result))
+    return _answer(result)

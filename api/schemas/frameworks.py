@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.schemas.shared import Body, Flag, Name, Shape, ShortText, Tag, Text
+from api.schemas.shared import Body, Flag, Instant, Name, Shape, ShortText, Tag, Text
 from convex.frameworks import FrameworkOverview
 from convex.scoring.standing import Standing
 
@@ -290,6 +290,23 @@ class RejectedShape(Shape):
     detail: str
     point: Any
     reingested_at: datetime | None
+
+
+class Correction(Body):
+    """A rejected point, and what to replace in it."""
+
+    id: Annotated[int, Field(ge=1, lt=2**63)]
+    framework: ShortText | None = None
+    metric: ShortText | None = None
+    labels: dict[str, str] | None = None
+    timestamp: Instant | None = None
+    value: Finite | None = None
+
+
+class Reingest(Body):
+    """The rejected points to take once more."""
+
+    points: list[Correction] = Field(min_length=1, max_length=1000)
 
 
 def metric_values(body: MetricNew | MetricChange) -> dict[str, Any]:

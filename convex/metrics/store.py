@@ -172,7 +172,8 @@ async def create_series(
 
 LOCK_SERIES = (
     "SELECT array_agg(l.id), array_agg(l.newest_at), array_agg(l.ended_at),"
-    " array_agg(l.created_at), array_agg(l.distrusted_since) FROM (SELECT id, coalesce(newest_at, '-infinity') AS newest_at,"
+    " array_agg(l.created_at), array_agg(l.distrusted_since) FROM"
+    " (SELECT id, coalesce(newest_at, '-infinity') AS newest_at,"
     " coalesce(ended_at, '-infinity') AS ended_at, created_at,"
     " coalesce(distrusted_since, '-infinity') AS distrusted_since FROM convex.series"
     " WHERE id = ANY(%s) AND workspace_id = %s ORDER BY id FOR NO KEY UPDATE) AS l"

@@ -314,7 +314,7 @@ async def test_the_reference_needs_no_other_host(anonymous: httpx.AsyncClient) -
 
 
 async def test_docs_that_were_not_built_yet_are_not_found(anonymous: httpx.AsyncClient) -> None:
-    check_problem(await anonymous.get("/docs/quality/"), 404, "not_found")
+    check_problem(await anonymous.get("/docs/dbt/"), 404, "not_found")
     assert (await anonymous.get("/docs/dbt")).status_code == 307
 
 
