@@ -30,6 +30,7 @@ export const router = createBrowserRouter([
       page("/analytics", () => import("@/pages/analytics")),
       page("/patterns", () => import("@/pages/patterns")),
       page("/patterns/:id", () => import("@/pages/pattern")),
+      page("/predictions", () => import("@/pages/predictions")),
       page("/silences", () => import("@/pages/silences")),
       page("/inbox", () => import("@/pages/inbox")),
       page("/notifications", () => import("@/pages/notifications")),

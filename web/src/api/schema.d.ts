@@ -49,6 +49,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rejected-points/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Points that were not taken, as CSV
+         * @description All of them, newest first. Put right what was wrong and send the rows again.
+         */
+        get: operations["export_rejected_api_v1_rejected_points_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rejected-points/reingest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send rejected points again
+         * @description With what was wrong put right: what is given replaces what came. Each id counts once; what
+         *     still cannot be taken is a rejected point anew.
+         */
+        post: operations["reingest_api_v1_rejected_points_reingest_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prometheus/write": {
         parameters: {
             query?: never;
@@ -2058,6 +2099,112 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Predictions
+         * @description The newest run first, and in it the greatest risk. Each carries the scorecard of its kind.
+         */
+        get: operations["list_predictions_api_v1_predictions_get"];
+        put?: never;
+        /**
+         * Predict now
+         * @description Asks for a run of forecast-alerts; one that waits already is given again.
+         */
+        post: operations["request_run_api_v1_predictions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/scorecard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Scorecard
+         * @description Verified predictions, since the beginning and over the last 8 weeks, and the hindcast of the
+         *     newest run. Brier score, skill against each rule's own base rate, AUC, calibration, n.
+         */
+        get: operations["get_scorecard_api_v1_predictions_scorecard_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One prediction
+         * @description With what it was made from.
+         */
+        get: operations["get_prediction_api_v1_predictions__prediction_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note what was done
+         * @description So that a prediction that did not come true for a reason is not taken for a wrong one, and
+         *     what works is proposed again. Refused (409) once the window is over.
+         */
+        post: operations["take_action_api_v1_predictions__prediction_id__actions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/series/{series_id}/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The next hours of a series
+         * @description By the hour, with bands of 50, 80 and 95 %, from the hours of the last 26 weeks.
+         */
+        get: operations["forecast_series_api_v1_series__series_id__forecast_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/quality/runs": {
         parameters: {
             query?: never;
@@ -2072,6 +2219,396 @@ export interface paths {
         get: operations["list_runs_api_v1_quality_runs_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quality/trends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quality over time
+         * @description How many expectations held, by suite and day.
+         */
+        get: operations["read_trends_api_v1_quality_trends_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quality/distrusted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Series not to be trusted
+         * @description Rules answer `error` on these, until a check finds them right again.
+         */
+        get: operations["list_distrusted_api_v1_quality_distrusted_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quality/ranges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ranges of metrics
+         * @description Learned from four weeks of values, or said by a member.
+         */
+        get: operations["list_ranges_api_v1_quality_ranges_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quality/ranges/{metric_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One range
+         * @description Empty where nothing is known of the metric.
+         */
+        get: operations["get_range_api_v1_quality_ranges__metric_id__get"];
+        /**
+         * Say the range
+         * @description A value outside of it is a critical fault from the next check on: the series is not trusted,
+         *     and its rules answer `error`.
+         */
+        put: operations["set_range_api_v1_quality_ranges__metric_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Insights
+         * @description Of the whole workspace, newest first.
+         */
+        get: operations["list_insights_api_v1_insights_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/insights/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How good they were
+         * @description Statements that held, were repaired, or were thrown away; what members said; what it cost.
+         */
+        get: operations["get_quality_api_v1_insights_quality_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/insights/{insight_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One insight
+         * @description With its evidence.
+         */
+        get: operations["get_insight_api_v1_insights__insight_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/insights/{insight_id}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Did it help
+         * @description Counted in the quality of insights. Null takes it back.
+         */
+        post: operations["feedback_api_v1_insights__insight_id__feedback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frameworks/{framework}/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Insights of a framework
+         * @description Newest first.
+         */
+        get: operations["list_framework_insights_api_v1_frameworks__framework__insights_get"];
+        put?: never;
+        /**
+         * Write one now
+         * @description About the last week, or about a version of the strategy, whose score enters its history.
+         */
+        post: operations["write_insight_api_v1_frameworks__framework__insights_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/insights/digest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The week in a digest, now
+         * @description Of the whole workspace. It comes by itself once a week.
+         */
+        post: operations["write_digest_api_v1_insights_digest_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/insights/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask the figures
+         * @description Answered from the fact queries alone; what they do not hold is not answered.
+         */
+        post: operations["ask_api_v1_insights_ask_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-triggers/{trigger_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Why now
+         * @description Whether it is unusual, what happened close to it, whether it was to be expected.
+         */
+        post: operations["explain_api_v1_alert_triggers__trigger_id__explain_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recommendations
+         * @description Of the whole workspace, the most worthwhile first.
+         */
+        get: operations["list_recommendations_api_v1_recommendations_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frameworks/{framework}/recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recommendations for a framework
+         * @description The most worthwhile first.
+         */
+        get: operations["list_framework_recommendations_api_v1_frameworks__framework__recommendations_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendations/{recommendation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One recommendation
+         * @description With its evidence.
+         */
+        get: operations["get_recommendation_api_v1_recommendations__recommendation_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendations/{recommendation_id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept
+         * @description What Convex can do is done in the same transaction, and can be undone. A rule that is kept as
+         *     code is not changed: `applied.file` says how its file should say it.
+         */
+        post: operations["accept_api_v1_recommendations__recommendation_id__accept_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendations/{recommendation_id}/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dismiss
+         * @description It is not proposed again for a month.
+         */
+        post: operations["dismiss_api_v1_recommendations__recommendation_id__dismiss_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendations/{recommendation_id}/done": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Done
+         * @description Somebody has done it.
+         */
+        post: operations["finish_api_v1_recommendations__recommendation_id__done_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendations/{recommendation_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description The decision and what it changed; 409 when that has been changed again since.
+         */
+        post: operations["undo_api_v1_recommendations__recommendation_id__undo_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2162,6 +2699,40 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * ActionBody
+         * @description What was done because of the prediction.
+         * @example {
+         *       "action": "Added two gate agents",
+         *       "note": "until 20:00"
+         *     }
+         */
+        ActionBody: {
+            /** Action */
+            action: string;
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+        };
+        /**
+         * ActionTaken
+         * @description What somebody did because of a prediction.
+         */
+        ActionTaken: {
+            /** Action */
+            action: string;
+            /** Note */
+            note: string;
+            /** By */
+            by: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
         /**
          * ApiKeyCreated
          * @description A new key; `key` is shown this once.
@@ -2782,6 +3353,56 @@ export interface components {
             note: string;
         };
         /**
+         * ContentShape
+         * @description What it says. A strategy has six sides, a score and a verdict in place of a summary.
+         */
+        ContentShape: {
+            headline: components["schemas"]["StatementShape"];
+            /** Summary */
+            summary?: components["schemas"]["StatementShape"][] | null;
+            /** Findings */
+            findings?: components["schemas"]["StatementShape"][] | null;
+            /** Risks */
+            risks?: components["schemas"]["StatementShape"][] | null;
+            /** Recommendations */
+            recommendations: components["schemas"]["StatementShape"][];
+            /**
+             * Answered
+             * @description Questions: whether the figures answer it.
+             */
+            answered?: boolean | null;
+            clarity?: components["schemas"]["StatementShape"] | null;
+            specificity?: components["schemas"]["StatementShape"] | null;
+            outcome_focus?: components["schemas"]["StatementShape"] | null;
+            proof?: components["schemas"]["StatementShape"] | null;
+            objection_handling?: components["schemas"]["StatementShape"] | null;
+            risk_removal?: components["schemas"]["StatementShape"] | null;
+            /** Score */
+            score?: number | null;
+            /** Verdict */
+            verdict?: ("pass" | "needs_revision" | "fail") | null;
+        };
+        /**
+         * Correction
+         * @description A rejected point, and what to replace in it.
+         */
+        Correction: {
+            /** Id */
+            id: number;
+            /** Framework */
+            framework?: string | null;
+            /** Metric */
+            metric?: string | null;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /** Timestamp */
+            timestamp?: string | null;
+            /** Value */
+            value?: number | null;
+        };
+        /**
          * Counterfactual
          * @description What became of the triggers that nobody was told of: was it right to suppress them?
          */
@@ -2844,6 +3465,17 @@ export interface components {
             false_positive_found: number;
         };
         /**
+         * DismissBody
+         * @description Why not.
+         */
+        DismissBody: {
+            /**
+             * Reason
+             * @example We want to hear of every cancellation in winter.
+             */
+            reason: string;
+        };
+        /**
          * Distribution
          * @description How the triggers of some days are spread.
          */
@@ -2901,6 +3533,37 @@ export interface components {
             }[];
         };
         /**
+         * Distrusted
+         * @description A series on which rules answer `error`, since a critical expectation failed on it.
+         */
+        Distrusted: {
+            /** Series Id */
+            series_id: number;
+            /** Framework */
+            framework: string;
+            /** Metric */
+            metric: string;
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Because */
+            because: string;
+        };
+        /**
+         * DistrustedList
+         * @description The one that has been so the longest comes first.
+         */
+        DistrustedList: {
+            /** Items */
+            items: components["schemas"]["Distrusted"][];
+        };
+        /**
          * EpisodeShape
          * @description One trigger that there would have been.
          */
@@ -2936,6 +3599,81 @@ export interface components {
             channels?: string[];
             /** Members */
             members?: string[] | null;
+        };
+        /**
+         * EvidenceShape
+         * @description Everything that the insight rests on.
+         */
+        EvidenceShape: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "framework" | "digest" | "trigger" | "strategy" | "question";
+            /** Subject */
+            subject: string;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Question */
+            question: string;
+            /**
+             * Left Out
+             * @description Facts that did not fit.
+             */
+            left_out: number;
+            /**
+             * Missing
+             * @description Sources that could not be asked.
+             */
+            missing: string[];
+            /** Names */
+            names: string[];
+            /** Facts */
+            facts: components["schemas"]["FactShape"][];
+        };
+        /**
+         * FactShape
+         * @description One result of one query.
+         */
+        FactShape: {
+            /** Id */
+            id: string;
+            /** Key */
+            key: string;
+            /** Query */
+            query: string;
+            /** What */
+            what: string;
+            /**
+             * Of
+             * @description The rule, metric or framework that it is about.
+             */
+            of: string;
+            /**
+             * Within
+             * @description The framework of that.
+             */
+            within: string;
+            /** Value */
+            value: number | string;
+            /** Unit */
+            unit: string;
+            /**
+             * Shown
+             * @description As it is written in a sentence.
+             */
+            shown: string;
+            /** Start */
+            start: string | null;
+            /** End */
+            end: string | null;
+            /** Window */
+            window: string;
+            /** Change */
+            change: boolean;
         };
         /**
          * FactorShape
@@ -2977,14 +3715,50 @@ export interface components {
             at: string | null;
         };
         /**
-         * FeedbackBody
-         * @description Whether it was worth it; null takes the mark back.
+         * ForecastHour
+         * @description One hour ahead; null where the series never has a value in that hour of the week.
          */
-        FeedbackBody: {
-            /** Feedback */
-            feedback: ("actionable" | "false_positive") | null;
-            /** Note */
-            note?: string | null;
+        ForecastHour: {
+            /**
+             * Timestamp
+             * Format: date-time
+             */
+            timestamp: string;
+            /** Value */
+            value: number | null;
+            /** Lower 50 */
+            lower_50: number | null;
+            /** Upper 50 */
+            upper_50: number | null;
+            /** Lower 80 */
+            lower_80: number | null;
+            /** Upper 80 */
+            upper_80: number | null;
+            /** Lower 95 */
+            lower_95: number | null;
+            /** Upper 95 */
+            upper_95: number | null;
+        };
+        /**
+         * ForecastRequested
+         * @description A run that was asked for.
+         */
+        ForecastRequested: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "requested" | "running" | "done" | "failed";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * ForecastShape
@@ -3371,6 +4145,51 @@ export interface components {
             coverage: number;
         };
         /**
+         * HindcastHorizon
+         * @description What the method would have said of the last 8 weeks, at one horizon.
+         */
+        HindcastHorizon: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "next_alert" | "anomaly_risk" | "performance_issue" | "escalation_risk";
+            score: components["schemas"]["ScoreShape"] | null;
+            /** Experts */
+            experts: {
+                [key: string]: components["schemas"]["ScoreShape"];
+            };
+            /**
+             * Weights
+             * @description How much the mixture trusts each expert now.
+             */
+            weights: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * HindcastShape
+         * @description The newest run's look back, each moment from nothing but what was known at it.
+         */
+        HindcastShape: {
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Weeks */
+            weeks: number;
+            /** Horizons */
+            horizons: {
+                [key: string]: components["schemas"]["HindcastHorizon"];
+            };
+        };
+        /**
          * Inbox
          * @description A page of the inbox, and how many entries of all are unread.
          */
@@ -3578,6 +4397,90 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * InsightNew
+         * @description Which insight of a framework.
+         */
+        InsightNew: {
+            /**
+             * Kind
+             * @default framework
+             * @enum {string}
+             */
+            kind?: "framework" | "strategy";
+            /**
+             * Version
+             * @description Strategies: which version; the newest without it.
+             */
+            version?: number | null;
+        };
+        /**
+         * InsightShape
+         * @description An insight. `source` says who wrote it; a template always says why (`source_reason`).
+         */
+        InsightShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "framework" | "digest" | "trigger" | "strategy" | "question";
+            /** Framework Id */
+            framework_id: string | null;
+            /** Trigger Id */
+            trigger_id: string | null;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "claude" | "template";
+            /**
+             * Source Reason
+             * @example no_key
+             */
+            source_reason: string;
+            /** Source Explanation */
+            source_explanation: string;
+            content: components["schemas"]["ContentShape"];
+            evidence: components["schemas"]["EvidenceShape"];
+            /** Model */
+            model: string | null;
+            /** Request Id */
+            request_id: string | null;
+            /** Input Tokens */
+            input_tokens: number | null;
+            /**
+             * Output Tokens
+             * @description Thinking included.
+             */
+            output_tokens: number | null;
+            /** Thinking Tokens */
+            thinking_tokens: number | null;
+            /** Cost Usd */
+            cost_usd: number | null;
+            /**
+             * Prices Of
+             * @description The day of the price list that it was computed by.
+             */
+            prices_of: string | null;
+            /** Verification */
+            verification: {
+                [key: string]: unknown;
+            };
+            /** Feedback */
+            feedback: ("helpful" | "not_helpful") | null;
+            /** Requested By */
+            requested_by: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * IntervalBody
@@ -4196,17 +5099,6 @@ export interface components {
             false_positive_rate: number | null;
         };
         /**
-         * NoteBody
-         * @description A few words for the others.
-         */
-        NoteBody: {
-            /**
-             * Note
-             * @example Runway closed until 14:00.
-             */
-            note?: string | null;
-        };
-        /**
          * OidcSession
          * @description `workspace` is needed by people with several, else it is the one joined first.
          */
@@ -4283,6 +5175,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** PageOf[InsightShape] */
+        PageOf_InsightShape_: {
+            /** Items */
+            items: components["schemas"]["InsightShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
         /** PageOf[LedgerShape] */
         PageOf_LedgerShape_: {
             /** Items */
@@ -4327,6 +5229,16 @@ export interface components {
         PageOf_QualityRun_: {
             /** Items */
             items: components["schemas"]["QualityRun"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
+        /** PageOf[RecommendationShape] */
+        PageOf_RecommendationShape_: {
+            /** Items */
+            items: components["schemas"]["RecommendationShape"][];
             /**
              * Next Cursor
              * @description `cursor` of the next page; null after the last.
@@ -4784,6 +5696,175 @@ export interface components {
             count: number;
         };
         /**
+         * PredictionPage
+         * @description A page of predictions, and the newest run.
+         */
+        PredictionPage: {
+            /** Items */
+            items: components["schemas"]["PredictionShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+            run: components["schemas"]["PredictionRun"] | null;
+        };
+        /**
+         * PredictionRun
+         * @description The run that made the newest predictions.
+         */
+        PredictionRun: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Rules */
+            rules: number;
+            /** Trained */
+            trained: number;
+            /** Predictions */
+            predictions: number;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * PredictionShape
+         * @description A prediction. Probability, climatology and risk are 0 to 100.
+         * @example {
+         *       "actions_taken": [],
+         *       "climatology": 26.5,
+         *       "confidence": "high",
+         *       "framework": "ewr",
+         *       "framework_id": "7a1f0a6e-2d0c-4bb4-8f52-6a0b0f0a1c22",
+         *       "framework_name": "Newark Liberty (EWR)",
+         *       "horizon_hours": 24,
+         *       "id": "6b7f6f0a-3a53-4a0a-9d7b-64c2b1c0d1aa",
+         *       "inputs": {
+         *         "history_days": 351,
+         *         "triggers": 98
+         *       },
+         *       "kind": "next_alert",
+         *       "made_at": "2026-06-01T03:00:04Z",
+         *       "model": "mixture-1",
+         *       "preventive_actions": [],
+         *       "probability": 41.2,
+         *       "risk_score": 41.2,
+         *       "rule_id": "c1d9b7aa-5a4e-4c39-a3a5-3e2f6f6f9d33",
+         *       "rule_name": "Newark Liberty (EWR): long delays",
+         *       "run_id": "0e7d3a86-4a07-4d7e-9d5c-0d5a3a5f4b11",
+         *       "scorecard": {
+         *         "brier": 0.082,
+         *         "href": "/api/v1/predictions/scorecard?kind=next_alert",
+         *         "n": 4020,
+         *         "skill": 0.1,
+         *         "skill_interval": [
+         *           0.03,
+         *           0.17
+         *         ],
+         *         "source": "hindcast"
+         *       },
+         *       "series_id": 12,
+         *       "severity": "critical",
+         *       "window_end": "2026-06-02T03:00:00Z",
+         *       "window_start": "2026-06-01T03:00:00Z"
+         *     }
+         */
+        PredictionShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "next_alert" | "anomaly_risk" | "performance_issue" | "escalation_risk";
+            /**
+             * Framework Id
+             * Format: uuid
+             */
+            framework_id: string;
+            /** Framework */
+            framework: string;
+            /** Framework Name */
+            framework_name: string;
+            /** Rule Id */
+            rule_id: string | null;
+            /** Rule Name */
+            rule_name: string | null;
+            /** Severity */
+            severity: string | null;
+            /** Series Id */
+            series_id: number | null;
+            /** Probability */
+            probability: number;
+            /**
+             * Climatology
+             * @description How often such windows have had an alert so far.
+             */
+            climatology: number;
+            /**
+             * Confidence
+             * @description low: not enough history, the probability is the base rate.
+             * @enum {string}
+             */
+            confidence: "low" | "medium" | "high";
+            /**
+             * Risk Score
+             * @description The probability weighted by the rule's severity.
+             */
+            risk_score: number;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Window Start
+             * Format: date-time
+             */
+            window_start: string;
+            /**
+             * Window End
+             * Format: date-time
+             */
+            window_end: string;
+            /** Horizon Hours */
+            horizon_hours: number;
+            /** Preventive Actions */
+            preventive_actions: components["schemas"]["PreventiveAction"][];
+            /** Model */
+            model: string;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Inputs
+             * @description What it was made from, each expert's answer too.
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** Actions Taken */
+            actions_taken: components["schemas"]["ActionTaken"][];
+            /**
+             * Was Accurate
+             * @description At 50 or above an alert came, or below none did; null until it is verified.
+             */
+            was_accurate: boolean | null;
+            /** Actual Alert Triggered At */
+            actual_alert_triggered_at: string | null;
+            /** Verified At */
+            verified_at: string | null;
+            scorecard: components["schemas"]["ScoreReference"];
+        };
+        /**
          * Preferences
          * @description What counts, and where it comes from.
          */
@@ -4868,6 +5949,25 @@ export interface components {
             predictions?: boolean | null;
         };
         /**
+         * PreventiveAction
+         * @description What can be done before it happens, and why that is believed.
+         */
+        PreventiveAction: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "worked_before" | "done_before" | "runbook" | "tune";
+            /** Title */
+            title: string;
+            /** Detail */
+            detail: string;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Previewed
          * @description The open triggers that the matchers fit: the newest hundred, and how many there are of how
          *     many open ones. `too_broad` says why a silence would need `confirm_broad`, null if it would not.
@@ -4920,6 +6020,171 @@ export interface components {
             report_path: string | null;
         };
         /**
+         * QualityShape
+         * @description How good Claude's insights were. Templates are counted apart and enter no other figure.
+         */
+        QualityShape: {
+            /** Days */
+            days: number;
+            /**
+             * Runs
+             * @description Insights that Claude was asked for.
+             */
+            runs: number;
+            /**
+             * Written
+             * @description Of these, written by Claude in the end.
+             */
+            written: number;
+            /**
+             * Statements
+             * @description Statements of first answers.
+             */
+            statements: number;
+            /**
+             * Verified
+             * @description Of these, backed by their facts at once.
+             */
+            verified: number;
+            /**
+             * Repaired
+             * @description Put right by the second answer.
+             */
+            repaired: number;
+            /**
+             * Rejected
+             * @description Never backed, so never shown.
+             */
+            rejected: number;
+            /** Verified Share */
+            verified_share: number | null;
+            /** Repaired Share */
+            repaired_share: number | null;
+            /** Rejected Share */
+            rejected_share: number | null;
+            /** By Claude */
+            by_claude: number;
+            /** By Template */
+            by_template: number;
+            /** Template Reasons */
+            template_reasons: {
+                [key: string]: number;
+            };
+            /** Helpful */
+            helpful: number;
+            /** Not Helpful */
+            not_helpful: number;
+            /** Cost Usd */
+            cost_usd: number;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Thinking Tokens */
+            thinking_tokens: number;
+            /**
+             * Spent Today Usd
+             * @description What is not settled yet counts as reserved.
+             */
+            spent_today_usd: number;
+            /** Daily Budget Usd */
+            daily_budget_usd: number;
+        };
+        /**
+         * QualityTrend
+         * @description A suite's runs on one UTC day; `share` of their expectations held (0-1).
+         */
+        QualityTrend: {
+            /** Suite */
+            suite: string;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Runs */
+            runs: number;
+            /** Passed Runs */
+            passed_runs: number;
+            /** Evaluated */
+            evaluated: number;
+            /** Passed */
+            passed: number;
+            /** Failed */
+            failed: number;
+            /** Share */
+            share: number | null;
+        };
+        /**
+         * QualityTrends
+         * @description By suite, then day.
+         */
+        QualityTrends: {
+            /** Items */
+            items: components["schemas"]["QualityTrend"][];
+        };
+        /**
+         * QuestionBody
+         * @description A question in plain words.
+         */
+        QuestionBody: {
+            /**
+             * Question
+             * @example Which rules were noisy in the last 30 days?
+             */
+            question: string;
+            /**
+             * Framework
+             * @description Only about this framework, by id or slug.
+             */
+            framework?: string | null;
+        };
+        /**
+         * RangeBody
+         * @description Null is open to that side; both null: the learned range counts again.
+         */
+        RangeBody: {
+            /** Low */
+            low?: number | null;
+            /** High */
+            high?: number | null;
+        };
+        /**
+         * RangeList
+         * @description By framework and metric.
+         */
+        RangeList: {
+            /** Items */
+            items: components["schemas"]["RangeShape"][];
+        };
+        /**
+         * RangeShape
+         * @description Where a metric's values must lie (said by a member), and usually lie (learned).
+         */
+        RangeShape: {
+            /**
+             * Metric Id
+             * Format: uuid
+             */
+            metric_id: string;
+            /** Framework */
+            framework: string;
+            /** Metric */
+            metric: string;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** Learned Low */
+            learned_low: number | null;
+            /** Learned High */
+            learned_high: number | null;
+            /** Learned Points */
+            learned_points: number;
+            /** Learned At */
+            learned_at: string | null;
+        };
+        /**
          * Readiness
          * @description Whether requests and alerts can be served.
          */
@@ -4941,6 +6206,96 @@ export interface components {
          */
         Reason: "sent" | "deferred_quiet_hours" | "grouped" | "deduplicated" | "below_severity" | "silenced" | "muted" | "inhibited" | "over_hourly_cap" | "flapping" | "no_channel" | "acknowledged" | "expired" | "test";
         /**
+         * RecommendationShape
+         * @description Something to do, ranked by `priority`: its measured effect times its actionability.
+         */
+        RecommendationShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Framework Id */
+            framework_id: string | null;
+            /** Rule Id */
+            rule_id: string | null;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "tuning" | "pattern" | "noise" | "quality" | "health" | "claude";
+            /** Title */
+            title: string;
+            /**
+             * Action
+             * @description `kind` says what accepting it does: update_rule, mute_window and inhibition_rule are done by Convex (a rule that is kept as code comes as a file to apply), the others by people.
+             * @example {
+             *       "changes": {
+             *         "for": "2h"
+             *       },
+             *       "kind": "update_rule",
+             *       "rule_id": "6f3c"
+             *     }
+             */
+            action: {
+                [key: string]: unknown;
+            };
+            /** Actionability */
+            actionability: number;
+            /** Priority */
+            priority: number;
+            /**
+             * Evidence
+             * @description What it rests on; of a tuning, its backtests.
+             */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Effect
+             * @description What it would do, as measured over the past.
+             */
+            effect: {
+                [key: string]: unknown;
+            };
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "accepted" | "dismissed" | "done";
+            /** Note */
+            note: string;
+            decided_by: components["schemas"]["Person"] | null;
+            /** Decided At */
+            decided_at: string | null;
+            /**
+             * Applied
+             * @description What accepting it changed: `before` and `after`, or the `file` to apply.
+             */
+            applied: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Measured Effect
+             * @description From a week after accepting: how often it fires now, with a 90 % interval, beside what was promised.
+             */
+            measured_effect: {
+                [key: string]: unknown;
+            } | null;
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * RefreshTokenBody
          * @description The refresh token of the last sign-in or refresh.
          */
@@ -4956,6 +6311,14 @@ export interface components {
             tested: components["schemas"]["BacktestShape"];
             saved: components["schemas"]["BacktestShape"] | null;
             difference: components["schemas"]["Difference"] | null;
+        };
+        /**
+         * Reingest
+         * @description The rejected points to take once more.
+         */
+        Reingest: {
+            /** Points */
+            points: components["schemas"]["Correction"][];
         };
         /**
          * RejectedShape
@@ -4986,6 +6349,18 @@ export interface components {
          * @enum {string}
          */
         Rejection: "not_a_number" | "infinite" | "in_the_future" | "too_old" | "unknown_framework" | "unknown_metric" | "too_many_series" | "invalid_labels" | "unreadable";
+        /**
+         * ReliabilityBin
+         * @description Predictions of about one probability, and how many of them came true.
+         */
+        ReliabilityBin: {
+            /** Probability */
+            probability: number;
+            /** Observed */
+            observed: number;
+            /** N */
+            n: number;
+        };
         /**
          * RuleBulk
          * @description The same for several rules: those named, or the first 500 by name that a filter finds.
@@ -5419,6 +6794,110 @@ export interface components {
             differences: components["schemas"]["RuleDifference"][];
         };
         /**
+         * ScoreParts
+         * @description Scores of all predictions together and in parts; rules by their id.
+         */
+        ScoreParts: {
+            overall: components["schemas"]["ScoreShape"] | null;
+            /** Kinds */
+            kinds: {
+                [key: string]: components["schemas"]["ScoreShape"];
+            };
+            /** Horizons */
+            horizons: {
+                [key: string]: components["schemas"]["ScoreShape"];
+            };
+            /** Rules */
+            rules: {
+                [key: string]: components["schemas"]["ScoreShape"];
+            };
+            /** Confidences */
+            confidences: {
+                [key: string]: components["schemas"]["ScoreShape"];
+            };
+        };
+        /**
+         * ScoreReference
+         * @description What stands behind a probability, always beside it.
+         */
+        ScoreReference: {
+            /**
+             * Source
+             * @description Verified predictions of the last 8 weeks; while there are fewer than 30, what the method would have said of these weeks; or nothing yet.
+             * @enum {string}
+             */
+            source: "verified" | "hindcast" | "none";
+            /** Href */
+            href: string;
+            /** N */
+            n: number;
+            /** Positives */
+            positives?: number | null;
+            /** Base Rate */
+            base_rate?: number | null;
+            /** Brier */
+            brier?: number | null;
+            /** Climatology Brier */
+            climatology_brier?: number | null;
+            /** Skill */
+            skill?: number | null;
+            /** Skill Interval */
+            skill_interval?: number[] | null;
+            /** Auc */
+            auc?: number | null;
+            /** Ece */
+            ece?: number | null;
+        };
+        /**
+         * ScoreShape
+         * @description How good n predictions were. Skill is against each rule's own base rate: 0 is no better, 1 is
+         *     perfect, below 0 is worse; its interval is the middle 90 % over resampled weeks.
+         */
+        ScoreShape: {
+            /** N */
+            n: number;
+            /** Positives */
+            positives: number;
+            /** Base Rate */
+            base_rate: number;
+            /**
+             * Brier
+             * @description Mean squared error of the probability: 0 best, 1 worst.
+             */
+            brier: number;
+            /**
+             * Climatology Brier
+             * @description The same for the rule's own base rate.
+             */
+            climatology_brier: number;
+            /** Skill */
+            skill: number | null;
+            /** Skill Interval */
+            skill_interval: number[] | null;
+            /** Auc */
+            auc: number | null;
+            /**
+             * Ece
+             * @description Expected calibration error over ten bins.
+             */
+            ece: number;
+            /** Reliability */
+            reliability?: components["schemas"]["ReliabilityBin"][] | null;
+        };
+        /**
+         * Scorecard
+         * @description How good the predictions of this workspace are.
+         */
+        Scorecard: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            verified: components["schemas"]["VerifiedScores"];
+            hindcast: components["schemas"]["HindcastShape"] | null;
+        };
+        /**
          * ScoredMetric
          * @description One metric over the last 24 hours; its points lost explain the whole score.
          */
@@ -5451,6 +6930,30 @@ export interface components {
             points_lost: number | null;
             /** Explanation */
             explanation: string;
+        };
+        /**
+         * SeriesForecastShape
+         * @description The next hours of a series with bands, or why there are none.
+         */
+        SeriesForecastShape: {
+            /** Series Id */
+            series_id: number;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Method */
+            method: string;
+            /** Horizon Hours */
+            horizon_hours: number;
+            /**
+             * Reason
+             * @description Why there is no forecast: not enough history.
+             */
+            reason: string | null;
+            /** Points */
+            points: components["schemas"]["ForecastHour"][];
         };
         /**
          * SeriesPoints
@@ -5855,6 +7358,36 @@ export interface components {
          * @enum {string}
          */
         State: "due" | "delivered" | "failed" | "withheld" | "carried";
+        /**
+         * StatementShape
+         * @description A sentence and the ids of the facts behind it.
+         */
+        StatementShape: {
+            /** Text */
+            text: string;
+            /** Facts */
+            facts: string[];
+            /**
+             * Severity
+             * @description Findings.
+             */
+            severity?: ("info" | "warning" | "critical") | null;
+            /**
+             * Score
+             * @description Risks, and the sides of a strategy: 0-100.
+             */
+            score?: number | null;
+            /**
+             * Actionability
+             * @description Recommendations: 0-100.
+             */
+            actionability?: number | null;
+            /**
+             * Quote
+             * @description Strategies: words of the document.
+             */
+            quote?: string | null;
+        };
         /**
          * StrategyDiff
          * @description From one version to another.
@@ -6623,6 +8156,14 @@ export interface components {
             timezone: string;
         };
         /**
+         * VerifiedScores
+         * @description What was shown and has been verified.
+         */
+        VerifiedScores: {
+            all: components["schemas"]["ScoreParts"];
+            last_8_weeks: components["schemas"]["ScoreParts"];
+        };
+        /**
          * Window
          * @description The figures of some days.
          */
@@ -6790,6 +8331,14 @@ export interface components {
             updated_at: string;
         };
         /**
+         * FeedbackBody
+         * @description Whether it helped; null takes that back.
+         */
+        api__schemas__insights__FeedbackBody: {
+            /** Feedback */
+            feedback: ("helpful" | "not_helpful") | null;
+        };
+        /**
          * RunRequested
          * @description A run that the flows will start within about a minute.
          */
@@ -6811,6 +8360,17 @@ export interface components {
             created_at: string;
         };
         /**
+         * NoteBody
+         * @description A few words, if there is something to say.
+         */
+        api__schemas__recommendations__NoteBody: {
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+        };
+        /**
          * RunRequested
          * @description The request for a run; the source says how it went.
          */
@@ -6820,6 +8380,27 @@ export interface components {
              * Format: uuid
              */
             request_id: string;
+        };
+        /**
+         * FeedbackBody
+         * @description Whether it was worth it; null takes the mark back.
+         */
+        api__schemas__triggers__FeedbackBody: {
+            /** Feedback */
+            feedback: ("actionable" | "false_positive") | null;
+            /** Note */
+            note?: string | null;
+        };
+        /**
+         * NoteBody
+         * @description A few words for the others.
+         */
+        api__schemas__triggers__NoteBody: {
+            /**
+             * Note
+             * @example Runway closed until 14:00.
+             */
+            note?: string | null;
         };
         /**
          * ProblemError
@@ -7079,6 +8660,72 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    export_rejected_api_v1_rejected_points_export_get: {
+        parameters: {
+            query?: {
+                /** @description Only for this reason. */
+                reason?: components["schemas"]["Rejection"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    reingest_api_v1_rejected_points_reingest_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reingest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ingested"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -7943,7 +9590,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoteBody"] | null;
+                "application/json": components["schemas"]["api__schemas__triggers__NoteBody"] | null;
             };
         };
         responses: {
@@ -7983,7 +9630,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoteBody"] | null;
+                "application/json": components["schemas"]["api__schemas__triggers__NoteBody"] | null;
             };
         };
         responses: {
@@ -8023,7 +9670,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoteBody"] | null;
+                "application/json": components["schemas"]["api__schemas__triggers__NoteBody"] | null;
             };
         };
         responses: {
@@ -8143,7 +9790,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["FeedbackBody"];
+                "application/json": components["schemas"]["api__schemas__triggers__FeedbackBody"];
             };
         };
         responses: {
@@ -11512,6 +13159,215 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    list_predictions_api_v1_predictions_get: {
+        parameters: {
+            query?: {
+                kind?: ("next_alert" | "anomaly_risk" | "performance_issue" | "escalation_risk")[] | null;
+                confidence?: ("low" | "medium" | "high")[] | null;
+                /** @description Only this framework, by id or slug. */
+                framework?: string | null;
+                /** @description Only of this rule. */
+                rule?: string | null;
+                /** @description Only those whose window is running now. */
+                running?: boolean;
+                /** @description Only those that have, or have not, been verified. */
+                verified?: boolean | null;
+                least_probability?: number;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    request_run_api_v1_predictions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForecastRequested"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_scorecard_api_v1_predictions_scorecard_get: {
+        parameters: {
+            query?: {
+                /** @description Only this framework, by id or slug. */
+                framework?: string | null;
+                /** @description Only of this rule. */
+                rule?: string | null;
+                /** @description Only of this kind. */
+                kind?: ("next_alert" | "anomaly_risk" | "performance_issue" | "escalation_risk") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scorecard"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_prediction_api_v1_predictions__prediction_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    take_action_api_v1_predictions__prediction_id__actions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    forecast_series_api_v1_series__series_id__forecast_get: {
+        parameters: {
+            query?: {
+                /** @description Hours ahead. */
+                horizon?: number;
+            };
+            header?: never;
+            path: {
+                series_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesForecastShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     list_runs_api_v1_quality_runs_get: {
         parameters: {
             query?: {
@@ -11540,6 +13396,725 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    read_trends_api_v1_quality_trends_get: {
+        parameters: {
+            query?: {
+                /** @description Up to today, UTC. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityTrends"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_distrusted_api_v1_quality_distrusted_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DistrustedList"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_ranges_api_v1_quality_ranges_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RangeList"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_range_api_v1_quality_ranges__metric_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                metric_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RangeShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    set_range_api_v1_quality_ranges__metric_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                metric_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RangeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RangeShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_insights_api_v1_insights_get: {
+        parameters: {
+            query?: {
+                /** @description Several may be given. */
+                kind?: ("framework" | "digest" | "trigger" | "strategy" | "question")[] | null;
+                /** @description By id or slug. */
+                framework?: string | null;
+                /** @description Explanations of this one. */
+                trigger?: string | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_InsightShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_quality_api_v1_insights_quality_get: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_insight_api_v1_insights__insight_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                insight_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    feedback_api_v1_insights__insight_id__feedback_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                insight_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["api__schemas__insights__FeedbackBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_framework_insights_api_v1_frameworks__framework__insights_get: {
+        parameters: {
+            query?: {
+                /** @description Several may be given. */
+                kind?: ("framework" | "digest" | "trigger" | "strategy" | "question")[] | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_InsightShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    write_insight_api_v1_frameworks__framework__insights_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["InsightNew"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    write_digest_api_v1_insights_digest_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    ask_api_v1_insights_ask_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuestionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    explain_api_v1_alert_triggers__trigger_id__explain_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_recommendations_api_v1_recommendations_get: {
+        parameters: {
+            query?: {
+                /** @description Several may be given; all without it. */
+                state?: ("open" | "accepted" | "dismissed" | "done")[] | null;
+                /** @description Several may be given. */
+                origin?: ("tuning" | "pattern" | "noise" | "quality" | "health" | "claude")[] | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_RecommendationShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_framework_recommendations_api_v1_frameworks__framework__recommendations_get: {
+        parameters: {
+            query?: {
+                /** @description Several may be given; all without it. */
+                state?: ("open" | "accepted" | "dismissed" | "done")[] | null;
+                /** @description Several may be given. */
+                origin?: ("tuning" | "pattern" | "noise" | "quality" | "health" | "claude")[] | null;
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its slug. */
+                framework: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_RecommendationShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_recommendation_api_v1_recommendations__recommendation_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recommendation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecommendationShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    accept_api_v1_recommendations__recommendation_id__accept_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                recommendation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["api__schemas__recommendations__NoteBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecommendationShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    dismiss_api_v1_recommendations__recommendation_id__dismiss_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                recommendation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DismissBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecommendationShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    finish_api_v1_recommendations__recommendation_id__done_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                recommendation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["api__schemas__recommendations__NoteBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecommendationShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    undo_api_v1_recommendations__recommendation_id__undo_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                recommendation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecommendationShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];

@@ -75,3 +75,12 @@ export type InhibitionRule = Schemas["InhibitionShape"];
 export type Pattern = Schemas["PatternShape"];
 export type PatternDetail = Schemas["PatternDetail"];
 export type PatternType = Pattern["type"];
+
+export type Prediction = Schemas["PredictionShape"];
+export type PredictionKind = Prediction["kind"];
+export type Score = Schemas["ScoreShape"];
+export type Scorecard = Schemas["Scorecard"];
+export type Insight = Schemas["InsightShape"];
+export type Statement = Schemas["StatementShape"];
+export type Fact = Schemas["FactShape"];
+export type Recommendation = Schemas["RecommendationShape"];

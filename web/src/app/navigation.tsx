@@ -16,6 +16,7 @@ import {
   Send,
   ShieldCheck,
   SlidersHorizontal,
+  Telescope,
   Workflow,
 } from "lucide-react";
 import { Link, NavLink, useLocation } from "react-router";
@@ -41,6 +42,7 @@ export const ITEMS: readonly Item[] = [
   { to: "/silences", name: "Silences", icon: BellOff },
   { to: "/analytics", name: "Analytics", icon: ChartColumn },
   { to: "/patterns", name: "Patterns", icon: Radar },
+  { to: "/predictions", name: "Predictions", icon: Telescope },
   { to: "/inbox", name: "Inbox", icon: Inbox, counts: "unread", thumb: true },
   { to: "/notifications", name: "Notifications", icon: Send, group: "settings" },
   { to: "/workspace", name: "Workspace", icon: Building2, group: "settings" },
