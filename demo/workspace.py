@@ -1,8 +1,8 @@
 """Bring the demo's workspace to what demo/workspace.yaml says; loading it again changes nothing.
 
 People, the key, the source and the channels are the operator's and are made in the database, as
-the commands of `convex` do; frameworks, metrics and rules go through the public API, as a member's
-own files would.
+the commands of `convex` do; frameworks, metrics and rules go through the public API, some of the
+rules as a file of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from convex.alerts.code.write import write_entries
 from convex.alerts.describe import parse_duration
 from convex.cli.sign_in import read_sign_in, write_sign_in
 from convex.db import SYSTEM, Connection, Database, Identity, Role
@@ -125,8 +126,27 @@ async def load_blueprint(
         loaded.metrics += 1
     loaded.channels = len(blueprint.channels)
     loaded.changes += await _load_channels(database, settings, account, state, blueprint)
+    await _load_rules(api, loaded, blueprint, frameworks, metrics)
+    return loaded
+
+
+async def _load_rules(
+    api: Api,
+    loaded: Loaded,
+    blueprint: Blueprint,
+    frameworks: Mapping[Any, Mapping[str, Any]],
+    metrics: Mapping[Any, Mapping[str, Any]],
+) -> None:
+    """Those of a file are applied as one; the others are made one by one."""
+    kept = [_without(entry, "as_code") for entry in blueprint.rules if entry.get("as_code")]
+    file = {"name": FILE.name, "text": write_entries(kept)}
+    applied = await api.request("POST", "/alert-rules/apply", json={"files": [file]})
+    loaded.rules += len(kept)
+    loaded.changes += applied["counts"]["create"] + applied["counts"]["update"]
     rules = await _by(api, "/alert-rules", "name")
     for entry in blueprint.rules:
+        if entry.get("as_code"):
+            continue
         body = _in_framework(entry, frameworks)
         body["metric_id"] = metrics[body["framework_id"], body.pop("metric")]["id"]
         try:
@@ -137,7 +157,10 @@ async def load_blueprint(
             loaded.refused[body["name"]] = error.said
         else:
             loaded.rules += 1
-    return loaded
+
+
+def _without(entry: Entry, name: str) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != name}
 
 
 async def _user(connection: Connection, blueprint: Blueprint, password: str) -> UUID:
@@ -215,8 +238,7 @@ def _same(name: str, wanted: Any, found: Any) -> bool:
 
 
 def _in_framework(entry: Entry, frameworks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    body = {name: value for name, value in entry.items() if name != "framework"}
-    return {**body, "framework_id": frameworks[entry["framework"]]["id"]}
+    return {**_without(entry, "framework"), "framework_id": frameworks[entry["framework"]]["id"]}
 
 
 async def _load_channels(
