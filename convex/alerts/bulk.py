@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -120,15 +120,15 @@ async def act_on_rules(
     _check_count(chosen)
     await rule_store.lock_rules(connection, workspace_id, chosen)
     series = await states.series_of_rules(connection, workspace_id, chosen)
-    if series:
-        await metric_store.lock_series(connection, workspace_id, np.array(series, np.int64))
+    locked = await metric_store.lock_series(connection, workspace_id, np.array(series, np.int64))
+    common: dict[str, Any] = {"now": now, "within": set(locked.ids.tolist())}
     expected = versions or {}
 
     async def one(rule_id: UUID) -> int | None:
         version = expected.get(rule_id)
         if action == "delete":
             saved = await rule_service.delete_rule(
-                connection, identity, rule_id, now=now, expected_version=version
+                connection, identity, rule_id, expected_version=version, **common
             )
         elif action == "undelete":
             saved = await rule_service.undelete_rule(
@@ -137,7 +137,7 @@ async def act_on_rules(
         else:
             changes = {"enabled": action == "enable"}
             saved = await rule_service.update_rule(
-                connection, identity, rule_id, changes, now=now, expected_version=version
+                connection, identity, rule_id, changes, expected_version=version, **common
             )
         return saved.cursor
 

@@ -4,7 +4,7 @@ transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,7 @@ async def update_rule(
     now: datetime,
     expected_version: int | None = None,
     by_code: bool = False,
+    within: Collection[int] | None = None,
 ) -> RuleSaved:
     """Change the given fields of `RuleDraft`; without a difference nothing is written.
 
@@ -72,6 +73,10 @@ async def update_rule(
     `rule_changed` if not; where the rule no longer watches its series, at once. Disabling resolves
     at once. Raises `PreconditionFailed` when the rule is not at `expected_version`, `Conflict` when
     it is kept as code and `by_code` is not set.
+
+    Whoever changes several rules in one transaction locks their series first, and says `within`
+    which: locking more of them after something was written could make others wait in a circle.
+    Triggers of other series are then ended by the next look at silence.
     """
     workspace_id = may_write(identity)
     rule = await rule_store.get_rule(connection, workspace_id, rule_id, lock=True)
@@ -84,7 +89,7 @@ async def update_rule(
         return RuleSaved(rule)
     check_rule(draft)
     await _check_references(connection, workspace_id, draft)
-    ended, cursor = await _end_triggers(connection, rule, draft, now)
+    ended, cursor = await _end_triggers(connection, rule, draft, now, within)
     await rule_store.replace_rule(connection, workspace_id, rule_id, draft)
     if not _is_another_rule(before, draft):
         await states.carry_states(connection, workspace_id, rule_id, rule.version)
@@ -100,14 +105,17 @@ async def delete_rule(
     now: datetime,
     expected_version: int | None = None,
     by_code: bool = False,
+    within: Collection[int] | None = None,
 ) -> RuleSaved:
-    """Take the rule out of use; open triggers are resolved, and all stay. See `undelete_rule`."""
+    """Take the rule out of use; open triggers are resolved, and all stay. See `undelete_rule`;
+    `within` is as in `update_rule`.
+    """
     workspace_id = may_write(identity)
     rule = await rule_store.get_rule(connection, workspace_id, rule_id, lock=True)
     _check_version(rule, expected_version)
     if rule.provenance is Provenance.CODE and not by_code:
         raise KeptAsCode("This rule is kept as code; take it out of its file and apply it.")
-    ended, cursor = await _end_triggers(connection, rule, None, now)
+    ended, cursor = await _end_triggers(connection, rule, None, now, within)
     await rule_store.replace_rule(connection, workspace_id, rule_id, draft_of(rule), deleted_at=now)
     gone = await rule_store.get_rule(connection, workspace_id, rule_id, deleted=True)
     return RuleSaved(gone, ended, cursor)
@@ -176,7 +184,11 @@ def _is_another_rule(before: RuleDraft, after: RuleDraft) -> bool:
 
 
 async def _end_triggers(
-    connection: Connection, rule: Rule, after: RuleDraft | None, now: datetime
+    connection: Connection,
+    rule: Rule,
+    after: RuleDraft | None,
+    now: datetime,
+    within: Collection[int] | None,
 ) -> tuple[tuple[UUID, ...], int | None]:
     """Resolve the triggers that the rule can no longer speak for; `after` None: it is deleted."""
     if after is None:
@@ -189,6 +201,8 @@ async def _end_triggers(
     if not everywhere and after is not None and after.label_matchers == rule.label_matchers:
         return (), None
     series_ids = await states.series_of_rule(connection, rule.workspace_id, rule.id)
+    if within is not None:
+        series_ids = {one: labels for one, labels in series_ids.items() if one in within}
     if len(series_ids) == 0:
         return (), None
     locked = await metric_store.lock_series(

@@ -38,10 +38,15 @@ async def check_silence(
     result = IngestResult()
     moment = to_microseconds(now)
     overdue = await states.overdue(connection, workspace_id, now, limit=_MOST)
+    orphans = await states.orphans(connection, workspace_id)
+    # All at once and before anything is written, in the order in which ingestion locks too.
+    locked = await store.lock_series(
+        connection,
+        workspace_id,
+        np.array(sorted({series_id for _, series_id in (*overdue, *orphans)}), np.int64),
+    )
     assessment = Assessment()
     if overdue:
-        ids = np.array(sorted({series_id for _, series_id in overdue}), np.int64)
-        locked = await store.lock_series(connection, workspace_id, ids)
         newest = dict(zip(locked.ids.tolist(), locked.newest.tolist(), strict=True))
         rules = await states.rules_by_id(connection, workspace_id, {rule for rule, _ in overdue})
         fingerprints = sorted(
@@ -63,7 +68,7 @@ async def check_silence(
                 assessment.reasons += one.outcome.reasons
                 stored[(rule_id, series_id)] = (one.outcome.state, labels)
     await record.record(connection, workspace_id, assessment, result)
-    await _end_orphans(connection, workspace_id, now, result)
+    await _end_orphans(connection, workspace_id, now, result, orphans, locked)
     return result
 
 
@@ -117,21 +122,23 @@ def _decide(
 
 
 async def _end_orphans(
-    connection: Connection, workspace_id: UUID, now: datetime, result: IngestResult
+    connection: Connection,
+    workspace_id: UUID,
+    now: datetime,
+    result: IngestResult,
+    orphans: list[states.StateKey],
+    locked: store.LockedSeries,
 ) -> None:
     """A batch under way while its rule was disabled or deleted can leave a trigger open."""
-    orphans = await states.orphans(connection, workspace_id)
     if not orphans:
         return
-    locked = await store.lock_series(
-        connection, workspace_id, np.array(sorted({one[1] for one in orphans}), np.int64)
-    )
     rules = await states.rules_by_id(connection, workspace_id, {one[0] for one in orphans})
     stored = await states.load_states(connection, workspace_id, list(rules.values()), locked.ids)
     assessment = Assessment()
     for rule_id, series_id in orphans:
         rule, state = rules[rule_id], stored.get((rule_id, series_id))
-        if state is None or not state.trigger_open:
+        speaks = rule.enabled and rule.deleted_at is None
+        if state is None or not state.trigger_open or speaks:
             continue
         reason, resolution = (
             (Reason.RULE_DISABLED, Resolution.RULE_DISABLED)

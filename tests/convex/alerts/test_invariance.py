@@ -12,13 +12,17 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convex.alerts.model import Condition, NoData, RuleType
+from convex.alerts import bulk
+from convex.alerts.model import Condition, NoData, RuleType, TriggerFilters
+from convex.alerts.rule_store import RuleFilters
+from convex.alerts.silence_of_data import check_silence
 from convex.db import Database
 from convex.metrics.model import Aggregate, to_datetime
 from tests.conftest import make_tenant
 from tests.convex.alerts.conftest import Bench, at, batch_of, make_bench
 
 GATES = ("a", "b", "c")
+_CONFIRMED = {Aggregate.MEAN, Aggregate.MIN, Aggregate.MAX, Aggregate.P50, Aggregate.P95}
 Point = tuple[float, float, dict[str, str]]
 
 
@@ -63,6 +67,8 @@ def rule_fields(draw: st.DrawFn) -> dict[str, Any]:
             "aggregate": draw(st.sampled_from(list(Aggregate))),
             "window_seconds": draw(st.sampled_from([60, 150, 600])),
         }
+        if fields["aggregate"] in _CONFIRMED and fields["window_seconds"] > 60:
+            fields["confirm_window_seconds"] = draw(st.sampled_from([0, 60]))
     return fields | {"recovery_threshold": draw(st.sampled_from([None, 8.0]))}
 
 
@@ -217,3 +223,56 @@ async def test_two_processes_that_meet_the_same_new_series_agree(
     assert sum(result.accepted for result in results) == 1
     assert sum(result.unchanged for result in results) == 5
     assert len(await bench.triggers()) == 1
+
+
+async def test_people_rules_and_writers_at_once_wait_for_each_other_in_one_order(
+    api: Database, worker: Database
+) -> None:
+    """Many triggers acted on, rules switched, silence checked, while points come in: nothing
+    deadlocks (the server would refuse one of them), and what is open is what fires.
+    """
+    bench = await start(api, worker, [{"threshold_value": 8.0 + n} for n in range(3)])
+    identity = bench.tenant.identity()
+
+    async def write(number: int) -> None:
+        for minute in range(30):
+            value = 12.0 if (minute + number) % 3 else 5.0
+            await bench.push_batch(
+                batch_of([(10.0 + minute, value, {"gate": gate}) for gate in GATES])
+            )
+
+    async def act(name: str) -> None:
+        for _ in range(12):
+            async with api.transaction(identity) as connection:
+                await bulk.act_on_triggers(
+                    connection,
+                    identity,
+                    bulk.TriggerAction(name),
+                    filters=TriggerFilters(),
+                    now=bench.now,
+                )
+
+    async def switch() -> None:
+        for number in range(12):
+            async with api.transaction(identity) as connection:
+                await bulk.act_on_rules(
+                    connection,
+                    identity,
+                    "enable" if number % 2 else "disable",
+                    filters=RuleFilters(),
+                    now=bench.now,
+                )
+
+    async def look() -> None:
+        for _ in range(12):
+            async with api.transaction(identity) as connection:
+                await check_silence(connection, bench.tenant.workspace_id, now=bench.now)
+
+    await asyncio.gather(
+        write(0), write(1), act("resolve"), act("acknowledge"), act("reopen"), switch(), look()
+    )
+    open_now = await bench.rows(
+        "SELECT fingerprint FROM convex.alert_triggers WHERE state <> 'resolved'"
+        " GROUP BY fingerprint HAVING count(*) > 1"
+    )
+    assert open_now == []
