@@ -112,7 +112,18 @@ def forecast(panel: Panel, *, shown: Shown | None = None) -> dict[int, Outlook]:
     rest = np.setdiff1d(np.arange(len(panel.rules)), trained)
     for rows, small in newest_tables(panel, rest):
         _fill(outlooks, models, small, rows)
+    never_less_likely(outlooks)
     return outlooks
+
+
+def never_less_likely(outlooks: Mapping[int, Outlook]) -> None:
+    """A longer window holds the shorter ones, so its probability is at least theirs."""
+    shorter = None
+    for horizon in sorted(outlooks):
+        probability = outlooks[horizon].probability
+        if shorter is not None:
+            np.maximum(probability, shorter, out=probability)
+        shorter = probability
 
 
 def pooled_rates(panel: Panel) -> dict[int, FloatArray]:

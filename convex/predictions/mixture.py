@@ -18,7 +18,7 @@ from convex.predictions.model import EXPERTS
 HALF_LIFE_DAYS = 42.0
 RATE = 0.5
 RECALIBRATION_DAYS = 56
-_RIDGE = 30.0  # outcomes that the identity counts for
+_RIDGE = 100.0  # outcomes that the identity counts for
 _PRIOR = np.array([0.4] + [0.1] * (len(EXPERTS) - 1))  # before anything has ended
 
 

@@ -129,6 +129,12 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("post", "/patterns"): EDITORS,
     ("get", "/patterns/{pattern_id}"): READERS,
     ("get", "/patterns/{pattern_id}/triggers"): READERS,
+    ("get", "/predictions"): READERS,
+    ("post", "/predictions"): EDITORS,
+    ("get", "/predictions/scorecard"): READERS,
+    ("get", "/predictions/{prediction_id}"): READERS,
+    ("post", "/predictions/{prediction_id}/actions"): EDITORS,
+    ("get", "/series/{series_id}/forecast"): READERS,
     ("get", "/quality/runs"): READERS,
     ("get", "/insights"): READERS,
     ("get", "/insights/quality"): READERS,
@@ -274,9 +280,18 @@ async def furnished(team: Team, worker: Database) -> dict[str, str]:
             (team.workspace_id,),
         )
         (made,) = await pattern.fetchall()
+        prediction = await connection.execute(
+            "INSERT INTO convex.alert_predictions (workspace_id, framework_id, rule_id, kind,"
+            " made_at, window_start, window_end, probability, climatology, confidence, risk_score,"
+            " model, inputs) VALUES (%s, %s, %s, 'next_alert', now(), now(),"
+            " now() + interval '1 d', 40, 20, 'medium', 40, 'mixture-1', '{}') RETURNING id",
+            (team.workspace_id, framework["id"], rule.json()["id"]),
+        )
+        (foretold,) = await prediction.fetchall()
     return {
         "workspace_id": str(team.workspace_id),
         "pattern_id": str(made["id"]),
+        "prediction_id": str(foretold["id"]),
         "user_id": str(team.users["viewer"]),
         "framework": framework["id"],
         "metric_id": metric["id"],
@@ -294,6 +309,7 @@ async def furnished(team: Team, worker: Database) -> dict[str, str]:
 
 VALID: dict[tuple[str, str], dict[str, Any]] = {
     ("patch", "/members/{user_id}"): {"role": "editor"},
+    ("post", "/predictions/{prediction_id}/actions"): {"action": "x"},
     ("post", "/alert-triggers/{trigger_id}/comment"): {"note": "x"},
     ("post", "/alert-triggers/{trigger_id}/assign"): {"user_id": None},
     ("post", "/alert-triggers/{trigger_id}/feedback"): {"feedback": "actionable"},
@@ -347,6 +363,7 @@ async def test_lists_and_filters_show_nothing_of_another_workspace(
         "ledger",
         "notifications",
         "patterns",
+        "predictions",
         "quality/runs",
     ):
         answer = await other_team.owner.get(f"/api/v1/{path}")
