@@ -31,6 +31,7 @@ export const router = createBrowserRouter([
       page("/patterns", () => import("@/pages/patterns")),
       page("/patterns/:id", () => import("@/pages/pattern")),
       page("/predictions", () => import("@/pages/predictions")),
+      page("/insights", () => import("@/pages/insights")),
       page("/silences", () => import("@/pages/silences")),
       page("/inbox", () => import("@/pages/inbox")),
       page("/notifications", () => import("@/pages/notifications")),

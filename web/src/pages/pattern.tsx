@@ -68,7 +68,7 @@ function Detail({ pattern }: { pattern: PatternDetail }) {
         <Card>
           <CardHeader title="What follows" hint={title(pattern.recommendation.state)} />
           <Link
-            to="/recommendations"
+            to="/insights?tab=recommendations"
             className="flex items-center gap-2 px-4 py-3 font-medium hover:underline"
           >
             {pattern.recommendation.title}
