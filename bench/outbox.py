@@ -249,10 +249,11 @@ class Side:
 def install_peers(folder: Path) -> dict[str, str]:
     """Install what can be had; why not, for the others."""
     missing: dict[str, str] = {}
+    uv = str(Path(sys.executable).with_name("uv"))
     commands = {
         "bullmq": ["npm", "install", "--silent", "--no-audit", "--no-fund", "bullmq@5"],
         "procrastinate": [
-            str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--target", str(folder / "python"),
+            uv, "pip", "install", "--quiet", "--target", str(folder / "python"),
             "--python", sys.executable, "procrastinate>=3",
         ],
     }  # fmt: skip
@@ -313,7 +314,7 @@ async def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    home = _folder()
+    home = folder()
     server = EmbeddedPostgres(home / "home")
     await server.start()
     try:
@@ -323,7 +324,7 @@ async def main() -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _folder() -> Path:
+def folder() -> Path:
     """A temporary folder that the server's user may pass through."""
     home = Path(tempfile.mkdtemp(prefix="convex-bench-"))
     home.chmod(0o755)
