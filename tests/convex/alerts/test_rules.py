@@ -28,6 +28,7 @@ from tests.convex.alerts.conftest import NOW, Bench
 from tests.convex.alerts.rules import make_rule
 
 PERCENT = {"threshold_value": None, "change_percentage": 10.0}
+CONFIRMED = {"aggregate": Aggregate.MEAN, "window_seconds": 600, "confirm_window_seconds": 60}
 ANOMALY = {"type": RuleType.ANOMALY, "threshold_value": None}
 
 
@@ -61,6 +62,11 @@ ANOMALY = {"type": RuleType.ANOMALY, "threshold_value": None}
         ("no_data_after", {"no_data": NoData.ALERT}),
         ("window", {"aggregate": Aggregate.COUNT}),
         ("window", {"window_seconds": 40 * 86_400}),
+        ("confirm_window", {**CONFIRMED, "confirm_window_seconds": 600}),
+        ("confirm_window", {**CONFIRMED, "window_seconds": 0}),
+        ("confirm_window", {**CONFIRMED, "aggregate": Aggregate.SUM}),
+        ("confirm_window", {**CONFIRMED, "condition": Condition.EQUALS}),
+        ("confirm_window", {**CONFIRMED, **PERCENT, "condition": Condition.CHANGES_BY}),
         ("group_by", {"group_by": ("a", "a")}),
         ("runbook_url", {"runbook_url": "javascript:alert(1)"}),
         ("label_matchers", {"label_matchers": (Matcher("a", Operator.MATCHES, "("),)}),
