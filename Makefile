@@ -11,10 +11,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check bench web lint types format clean
+.PHONY: help setup up demo test check bench smoke-claude web lint types format clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Virtual environment with the locked packages
 
@@ -52,6 +52,9 @@ check: $(NODE_READY) ## Linters, types, import contract, SQL, dbt, the web build
 
 bench: $(READY) ## The benchmarks: ratios against peers and limits
 	$(BIN)/python -m bench
+
+smoke-claude: $(READY) ## One real call of each kind to Claude (needs ANTHROPIC_API_KEY); prints its cost
+	$(BIN)/convex insights smoke
 
 web: $(NODE_READY) ## Build the page into api/static
 	cd web && npm run --silent build

@@ -14,6 +14,7 @@ from convex.cli import (
     demo,
     detect,
     doctor,
+    insights,
     migrate,
     openapi,
     patterns,
@@ -51,6 +52,7 @@ rules.app.command("backtest")(rules_backtest.backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(patterns.app, name="patterns")
 app.add_typer(predictions.app, name="predictions")
+app.add_typer(insights.app, name="insights")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -30,6 +30,20 @@ class Night:
     batch_id: str | None = None
 
 
+async def run(
+    transact: service.Transact,
+    claude: Claude | None,
+    settings: InsightSettings,
+    workspace_id: UUID,
+    *,
+    now: datetime,
+) -> Night:
+    """Write what is due in a workspace, or hand it in."""
+    return await begin(
+        transact, claude, settings, await orders(transact, workspace_id, now=now), now=now
+    )
+
+
 async def orders(
     transact: service.Transact, workspace_id: UUID, *, now: datetime
 ) -> list[service.Order]:
