@@ -12,10 +12,12 @@ from prefect.tasks import exponential_backoff
 
 from convex.db import SYSTEM
 from convex.db.housekeeping import BATCH, Expiring, delete_expired, make_partitions
+from convex.metrics.retention import Resolution, expire, list_ended
 from flows.runtime import flow_settings, worker_database
 from flows.setup import runs
 
 KEPT_RUNS = timedelta(days=14)
+_KEPT = {Expiring.REJECTED_POINTS: timedelta(days=30), Expiring.QUALITY_RUNS: timedelta(days=180)}
 
 _again = task(
     retries=3,
@@ -32,8 +34,12 @@ async def clean_up() -> dict[str, int]:
     now = datetime.now(UTC)
     counts = {"partitions": await prepare_partitions(now)}
     for table in Expiring:
-        kept = flow_settings().live.retention if table is Expiring.LIVE_EVENTS else timedelta()
+        kept = _KEPT.get(table, timedelta())
+        if table is Expiring.LIVE_EVENTS:
+            kept = flow_settings().live.retention
         counts[table.value] = await drop_expired(table, now - kept)
+    for resolution in Resolution:
+        counts[f"{resolution.value} partitions"] = await drop_partitions(resolution, now)
     counts["runs"] = await drop_old_runs(now - KEPT_RUNS)
     get_run_logger().info("Cleaned up: %s", counts)
     return counts
@@ -57,6 +63,19 @@ async def drop_expired(table: Expiring, before: datetime) -> int:
             dropped += count
             if count < BATCH:
                 return dropped
+
+
+@_again
+async def drop_partitions(resolution: Resolution, now: datetime) -> int:
+    """Partitions whose time is over for every workspace, each in a transaction; how many."""
+    dropped = 0
+    async with worker_database() as database:
+        async with database.read(SYSTEM) as connection:
+            ended = await list_ended(connection, resolution, now)
+        for partition in ended:
+            async with database.transaction(SYSTEM) as connection:
+                dropped += await expire(connection, resolution, partition, now)
+    return dropped
 
 
 @_again

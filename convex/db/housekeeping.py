@@ -21,6 +21,8 @@ class Expiring(StrEnum):
     LIVE_EVENTS = "live_events"
     IDEMPOTENCY_KEYS = "idempotency_keys"
     REFRESH_TOKENS = "refresh_tokens"
+    REJECTED_POINTS = "rejected_points"
+    QUALITY_RUNS = "quality_runs"
 
 
 # Used and revoked refresh tokens stay until they expire: by them a stolen one is noticed.
@@ -28,6 +30,8 @@ _INSTANT = {
     Expiring.LIVE_EVENTS: "created_at",
     Expiring.IDEMPOTENCY_KEYS: "expires_at",
     Expiring.REFRESH_TOKENS: "expires_at",
+    Expiring.REJECTED_POINTS: "received_at",
+    Expiring.QUALITY_RUNS: "started_at",
 }
 
 

@@ -93,13 +93,45 @@ def choose_step(start: datetime, end: datetime, most: int = 1_000) -> int:
     return next((step for step in _STEPS[1:] if seconds / step <= most), _STEPS[-1])
 
 
+# The finest that is left of each time: a summary is there only where points were dropped.
+_LEFT = """
+WITH hours AS (
+    SELECT timestamp, mean, low, high, points FROM convex.hourly_points
+    WHERE series_id = %(series)s AND timestamp >= %(start)s AND timestamp < %(end)s
+),
+left_over AS (
+    SELECT timestamp, value AS mean, value AS low, value AS high, 1 AS points FROM convex.points
+    WHERE series_id = %(series)s AND timestamp >= %(start)s AND timestamp < %(end)s
+    UNION ALL SELECT * FROM hours
+    UNION ALL
+    SELECT d.timestamp, d.mean, d.low, d.high, d.points FROM convex.daily_points AS d
+    WHERE d.series_id = %(series)s AND d.timestamp >= %(start)s AND d.timestamp < %(end)s
+    AND NOT EXISTS (
+        SELECT 1 FROM hours AS h
+        WHERE h.timestamp >= d.timestamp AND h.timestamp < d.timestamp + interval '1 day'
+    )
+)
+"""
+_BINNED = (
+    f"{_LEFT} SELECT date_bin(%(step)s, timestamp, timestamptz 'epoch') AS timestamp,"
+    " sum(mean * points) / sum(points) AS value, min(low) AS min, max(high) AS max,"
+    " sum(points) AS count FROM left_over GROUP BY 1 ORDER BY 1"
+)
+_AS_THEY_ARE = (
+    f"{_LEFT} SELECT timestamp, mean AS value, low AS min, high AS max, points AS count"
+    " FROM left_over ORDER BY 1 LIMIT %(most)s"
+)
+
+
 async def read_steps(
     connection: Connection, series_id: int, start: datetime, end: datetime, step_seconds: int
 ) -> list[Step]:
     """Points in [start, end), gathered into steps that begin at whole multiples since 1970 UTC.
 
-    A step of 0 gives the points as they were measured. Raises `InvalidInput` when the answer would
-    hold more than `MOST_POINTS`, `NotFound` for a series that is not there.
+    A step of 0 gives the points as they were measured. Where the points are gone by the workspace's
+    retention, their hours are given, and where those are gone too, their days. Raises
+    `InvalidInput` when the answer would hold more than `MOST_POINTS`, `NotFound` for a series that
+    is not there.
     """
     await get_series(connection, series_id)
     if end <= start:
@@ -109,25 +141,16 @@ async def read_steps(
             f"That would be more than {MOST_POINTS} points; ask for a longer step or less time.",
             parameter="step",
         )
-    if step_seconds:
-        rows = await connection.execute(
-            "SELECT date_bin(%(step)s, timestamp, timestamptz 'epoch') AS timestamp,"
-            " avg(value) AS value, min(value) AS min, max(value) AS max, count(*) AS count"
-            " FROM convex.points WHERE series_id = %(series)s AND timestamp >= %(start)s"
-            " AND timestamp < %(end)s GROUP BY 1 ORDER BY 1",
-            {
-                "step": timedelta(seconds=step_seconds),
-                "series": series_id,
-                "start": start,
-                "end": end,
-            },
-        )
-    else:
-        rows = await connection.execute(
-            "SELECT timestamp, value, value AS min, value AS max, 1 AS count FROM convex.points"
-            " WHERE series_id = %s AND timestamp >= %s AND timestamp < %s ORDER BY 1 LIMIT %s",
-            (series_id, start, end, MOST_POINTS + 1),
-        )
+    rows = await connection.execute(
+        _BINNED if step_seconds else _AS_THEY_ARE,
+        {
+            "step": timedelta(seconds=step_seconds),
+            "series": series_id,
+            "start": start,
+            "end": end,
+            "most": MOST_POINTS + 1,
+        },
+    )
     found = [Step(**row) for row in await rows.fetchall()]
     if len(found) > MOST_POINTS:
         raise InvalidInput(

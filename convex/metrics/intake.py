@@ -38,6 +38,7 @@ from convex.metrics.model import (
     to_microseconds,
 )
 from convex.metrics.partitions import FUTURE, oldest_allowed
+from convex.metrics.policy import IngestionPolicy, policy_of
 
 _ATTEMPTS = 3  # a series can vanish between looking it up and locking it; not again and again
 
@@ -81,7 +82,8 @@ async def take_in(
     codes, keys = _number_keys(batch)
     refused = list(batch.unreadable)
     coming = Coming(now, batch.creates_frameworks, batch.hints)
-    usable, stale = _check(batch, now, refused)
+    policy = await policy_of(connection, workspace_id)
+    usable, stale = _check(batch, now, policy, refused)
     places = await _find(connection, workspace_id, keys, usable | stale, codes, coming)
     for attempt in range(_ATTEMPTS):
         found = {place.series_id for place in places if isinstance(place, Place)}
@@ -130,13 +132,15 @@ def _renumber(
 
 
 def _check(
-    batch: PointBatch, now: datetime, refused: list[RejectedPoint]
+    batch: PointBatch, now: datetime, policy: IngestionPolicy, refused: list[RejectedPoint]
 ) -> tuple[BoolArray, BoolArray]:
     """Which points can be stored by their value and time, and which are stale markers."""
     stale = batch.values.view(np.uint64) == STALE_BITS
     finite = np.isfinite(batch.values)
     latest = to_microseconds(now + FUTURE)
-    in_time = (batch.timestamps <= latest) & (batch.timestamps >= oldest_allowed())
+    in_time = (batch.timestamps <= latest) & (
+        batch.timestamps >= max(oldest_allowed(), policy.oldest(now))
+    )
     usable = finite & in_time
     for index in np.flatnonzero(~usable & ~(stale & in_time)).tolist():
         value = batch.values[index]
@@ -149,6 +153,8 @@ def _check(
             detail = f"the timestamp is more than {minutes} minutes ahead of the clock"
         else:
             reason, detail = Rejection.TOO_OLD, "the timestamp is before 1970"
+            if batch.timestamps[index] >= oldest_allowed():
+                detail = f"the workspace keeps points for {policy.raw_days} days"
         refused.append(RejectedPoint(reason, detail, _as_json(batch, index)))
     return usable, stale & in_time
 

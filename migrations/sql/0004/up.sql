@@ -177,27 +177,74 @@ AS $$
     ORDER BY 2
 $$;
 
--- Drop one partition whose time is over, with everything in it. Only the flows may, over all
--- workspaces: whose data it holds was looked at by them.
-CREATE FUNCTION convex.drop_partition(p_table text, p_name text) RETURNS void
+-- Drop one partition if every workspace with rows in it has had them for as long as it keeps them;
+-- of points, what they were by the hour and by the day stays. Whether it was dropped. All or
+-- nothing, and nobody writes there meanwhile. Only the flows may, over all workspaces.
+CREATE POLICY functions_select ON convex.points FOR SELECT TO convex_owner USING (true);
+CREATE POLICY functions_select ON convex.hourly_points FOR SELECT TO convex_owner USING (true);
+CREATE POLICY functions_insert ON convex.hourly_points FOR INSERT TO convex_owner
+WITH CHECK (true);
+CREATE POLICY functions_update ON convex.hourly_points FOR UPDATE TO convex_owner USING (true);
+CREATE POLICY functions_select ON convex.daily_points FOR SELECT TO convex_owner USING (true);
+CREATE POLICY functions_insert ON convex.daily_points FOR INSERT TO convex_owner
+WITH CHECK (true);
+CREATE POLICY functions_update ON convex.daily_points FOR UPDATE TO convex_owner USING (true);
+
+CREATE FUNCTION convex.expire_partition(p_table text, p_name text, p_now timestamptz)
+RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    part record;
+    setting text := CASE p_table WHEN 'points' THEN 'raw_days'
+        WHEN 'hourly_points' THEN 'hourly_days' ELSE 'daily_days' END;
+    held uuid[];
+    summary record;
 BEGIN
     IF convex.acting_workspace() IS NOT NULL OR NOT convex.is_system() THEN
         RAISE insufficient_privilege USING MESSAGE = 'only the flows drop partitions';
     END IF;
-    IF NOT EXISTS (
-        SELECT 1 FROM convex.list_partitions(p_table) AS p
-        WHERE p.name = p_name AND p.ends <= now()
+    SELECT * INTO part FROM convex.list_partitions(p_table) AS p
+    WHERE p.name = p_name AND p.ends <= p_now;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('LOCK TABLE convex.%I IN EXCLUSIVE MODE', p_name);
+    EXECUTE format('SELECT array_agg(DISTINCT workspace_id) FROM convex.%I
+        WHERE timestamp >= %L AND timestamp < %L', p_table, part.begins, part.ends) INTO held;
+    IF held IS NULL OR EXISTS (
+        SELECT 1 FROM convex.workspaces AS w WHERE w.id = ANY (held) AND (
+            (w.settings ->> setting) IS NULL
+            OR part.ends > p_now - make_interval(days => (w.settings ->> setting)::integer)
+        )
     ) THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'no such partition, or it is still filled';
+        RETURN false;
+    END IF;
+    IF p_table = 'points' THEN
+        PERFORM convex.ensure_summary_partitions(part.begins, part.ends - interval '1 second');
+        FOR summary IN SELECT * FROM (VALUES ('hourly_points', 'hour'), ('daily_points', 'day'))
+            AS s (name, unit)
+        LOOP
+            EXECUTE format(
+                'INSERT INTO convex.%I AS s
+                SELECT p.workspace_id, p.series_id, date_trunc(%L, p.timestamp, ''UTC''),
+                    avg(p.value), min(p.value), max(p.value), count(*)
+                FROM convex.points AS p
+                WHERE p.timestamp >= %L AND p.timestamp < %L
+                GROUP BY p.workspace_id, p.series_id, date_trunc(%L, p.timestamp, ''UTC'')
+                ON CONFLICT (series_id, timestamp) DO UPDATE SET mean = excluded.mean,
+                    low = excluded.low, high = excluded.high, points = excluded.points',
+                summary.name, summary.unit, part.begins, part.ends, summary.unit
+            );
+        END LOOP;
     END IF;
     EXECUTE format('DROP TABLE convex.%I', p_name);
+    RETURN true;
 END $$;
 
 REVOKE EXECUTE ON FUNCTION convex.ensure_summary_partitions, convex.list_partitions,
-convex.drop_partition FROM public;
+convex.expire_partition FROM public;
 GRANT EXECUTE ON FUNCTION convex.ensure_summary_partitions, convex.list_partitions,
-convex.drop_partition TO convex_worker;
+convex.expire_partition TO convex_worker;
 
 SELECT convex.ensure_summary_partitions(now() - interval '1 year', now() + interval '1 year');

@@ -39,6 +39,16 @@ async def fill(database: Database, tenant: Tenant, table: Expiring, ages: list[t
             " (workspace_id, user_id, family_id, token_hash, expires_at) VALUES"
             " (%(workspace)s, %(user)s, gen_random_uuid(), sha256(%(n)s::text::bytea), %(at)s)"
         ),
+        Expiring.REJECTED_POINTS: (
+            "INSERT INTO convex.rejected_points"
+            " (workspace_id, source, reason, detail, point, received_at)"
+            " VALUES (%(workspace)s, 'json', 'infinite', '', '{}', %(at)s)"
+        ),
+        Expiring.QUALITY_RUNS: (
+            "INSERT INTO convex.quality_runs (workspace_id, suite, started_at, finished_at, state,"
+            " evaluated, passed, failed, results)"
+            " VALUES (%(workspace)s, 'points', %(at)s, %(at)s, 'passed', 1, 1, 0, '[]')"
+        ),
     }
     async with database.transaction(tenant.flow) as connection:
         for n, age in enumerate(ages, start=1):

@@ -139,7 +139,7 @@ def test_errors_are_told_without_the_address(postgres_url: str) -> None:
     assert wrong not in caught.value.message
     with pytest.raises(InvalidInput, match='relation "nothing" does not exist'):
         read(postgres_url, query="SELECT * FROM nothing")
-    with pytest.raises(InvalidInput, match="column q.id does not exist"):
+    with pytest.raises(InvalidInput, match=r"column q\.id does not exist"):
         read(postgres_url, query="SELECT 1 AS value, now() AS timestamp", cursor_column="id")
 
 
