@@ -84,3 +84,8 @@ export type Insight = Schemas["InsightShape"];
 export type Statement = Schemas["StatementShape"];
 export type Fact = Schemas["FactShape"];
 export type Recommendation = Schemas["RecommendationShape"];
+
+export type Backtest = Schemas["RehearsalShape"];
+export type BacktestSummary = Schemas["BacktestSummary"];
+export type Tuning = Schemas["TuningShape"];
+export type Candidate = Schemas["CandidateShape"];

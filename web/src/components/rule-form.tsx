@@ -1,7 +1,16 @@
 import { type FormEvent, useState } from "react";
 import { Link } from "react-router";
 import { ApiError, messageOf } from "@/api/problem";
-import type { Aggregate, AlertType, Condition, NoData, RuleInput, Sensitivity, Severity } from "@/api/types";
+import type {
+  Aggregate,
+  AlertType,
+  Condition,
+  NoData,
+  Rule,
+  RuleInput,
+  Sensitivity,
+  Severity,
+} from "@/api/types";
 import { useFrameworks, useMetrics } from "@/data/frameworks";
 import {
   check,
@@ -12,9 +21,11 @@ import {
   type RuleDraft,
   usesChange,
 } from "@/data/rule-draft";
+import { useBacktest } from "@/data/trials";
 import { conditionWords, SEVERITIES, title, TYPES } from "@/format/words";
 import { ChannelChoice } from "./channel-choice";
 import { RulePreview } from "./rule-preview";
+import { RuleTrial, RuleTuning } from "./rule-trial";
 import { Button, buttonClass } from "./ui/button";
 import { Card, CardHeader } from "./ui/card";
 import { Field, Input, Select, Textarea } from "./ui/field";
@@ -30,19 +41,22 @@ const NO_DATA: readonly (readonly [NoData, string])[] = [
 
 interface RuleFormProps {
   start: RuleDraft;
+  /** The rule as it is saved; none for a new one. */
+  saved: Rule | undefined;
   readOnly: boolean;
   busy: boolean;
   error: Error | null;
   onSave: (input: RuleInput) => void;
 }
 
-export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps) {
+export function RuleForm({ start, saved, readOnly, busy, error, onSave }: RuleFormProps) {
   const [draft, setDraft] = useState(start);
   const [tried, setTried] = useState(false);
   const frameworks = useFrameworks();
   const metrics = useMetrics(draft.framework_id);
   const metric = metrics.data?.find(({ id }) => id === draft.metric_id);
   const found = check(draft);
+  const trial = useBacktest(draft, saved);
   const refused: Readonly<Record<string, string>> = error instanceof ApiError ? error.fields : {};
   const problems: DraftErrors = tried ? { ...refused, ...found } : {};
 
@@ -245,8 +259,12 @@ export function RuleForm({ start, readOnly, busy, error, onSave }: RuleFormProps
         <div className="flex min-w-0 flex-col gap-5 xl:sticky xl:top-18">
           <Card>
             <CardHeader title="On the last 30 days" />
-            <RulePreview draft={draft} metric={metric} />
+            <RulePreview draft={draft} metric={metric} episodes={trial.data?.tested.episodes} />
           </Card>
+          <RuleTrial trial={trial} />
+          {saved !== undefined && saved.type !== "milestone" && !readOnly && (
+            <RuleTuning rule={saved} onTake={set} />
+          )}
           <Card className="flex items-center justify-between gap-4 px-4 py-3">
             <label htmlFor="enabled" className="text-sm font-medium">
               Enabled

@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import type { Metric } from "@/api/types";
+import type { Backtest, Metric } from "@/api/types";
 import { usePoints, useSeries } from "@/data/frameworks";
 import { numberOf, type RuleDraft, usesChange } from "@/data/rule-draft";
 import { daysUntilNow } from "@/data/span";
@@ -8,7 +8,16 @@ import { TimeChart } from "./chart";
 import { Skeleton } from "./ui/skeleton";
 
 /** The rule in words and its threshold over the metric's real past. */
-export function RulePreview({ draft, metric }: { draft: RuleDraft; metric: Metric | undefined }) {
+export function RulePreview({
+  draft,
+  metric,
+  episodes,
+}: {
+  draft: RuleDraft;
+  metric: Metric | undefined;
+  /** When it would have fired. */
+  episodes?: Backtest["tested"]["episodes"] | undefined;
+}) {
   const series = useSeries(draft.framework_id);
   const shown = series.data?.find(({ metric_id }) => metric_id === metric?.id);
   const span = useMemo(() => daysUntilNow(30), []);
@@ -33,6 +42,14 @@ export function RulePreview({ draft, metric }: { draft: RuleDraft; metric: Metri
     return value === null ? [] : [{ value, severity, label: name || "Threshold" }];
   }, [change, threshold_value, severity, name]);
 
+  const fired = useMemo(
+    () =>
+      episodes
+        ?.filter(({ series_id }) => series_id === shown?.id)
+        .map(({ opened_at, resolved_at }) => ({ from: opened_at, to: resolved_at, severity })) ?? [],
+    [episodes, shown?.id, severity],
+  );
+
   if (metric === undefined)
     return (
       <p className="px-4 py-10 text-center text-sm text-muted">
@@ -52,6 +69,7 @@ export function RulePreview({ draft, metric }: { draft: RuleDraft; metric: Metri
           from={span.from}
           to={span.to}
           thresholds={thresholds}
+          episodes={fired}
           tall
         />
       )}

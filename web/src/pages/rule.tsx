@@ -37,6 +37,7 @@ export default function RulePage() {
         <RuleForm
           key={`${id ?? "new"} ${rule.data?.version ?? 0}`}
           start={start}
+          saved={id === undefined ? undefined : rule.data}
           readOnly={!may}
           busy={save.isPending}
           error={save.error}
