@@ -32,7 +32,8 @@ def history(rows: list[tuple[int, int, int | None]]) -> History:
 
 def plainly(rows: list[tuple[int, int, int | None]], subject: int) -> list[int]:
     """Starts of episodes, found one trigger after the other."""
-    starts, reach = [], -1
+    starts: list[int] = []
+    reach = -1
     mine = sorted(((at * 10, m) for s, at, m in rows if s == subject), key=lambda each: each[0])
     for at, minutes in mine:
         if not starts or at * MINUTE > reach + GAP:

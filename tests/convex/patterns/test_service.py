@@ -88,7 +88,7 @@ async def listed(api: Database, tenant: Tenant, **filters: Any) -> list[dict[str
 
 async def rows_of(worker: Database, tenant: Tenant, query: str) -> list[dict[str, Any]]:
     async with worker.read(tenant.flow) as connection:
-        return await (await connection.execute(query)).fetchall()  # type: ignore[arg-type]
+        return await (await connection.execute(query)).fetchall()
 
 
 async def test_an_imported_history_shows_its_patterns_at_once(
