@@ -18,7 +18,7 @@ from api.dependencies import Editor, Pages, Reading, Viewer, Writing
 from api.replies import reply, reply_page
 from api.resources import resources_of
 from api.routes import PREFIX, new_router
-from api.routes.frameworks import FrameworkKey, find_framework_id, key_of
+from api.routes.frameworks import FrameworkFilter, FrameworkKey, find_framework_id, key_of
 from api.schemas import insights as schema
 from api.schemas.shared import PageOf
 from convex.frameworks import get_framework
@@ -59,9 +59,7 @@ async def list_insights(
     caller: Viewer,
     connection: Reading,
     kind: Kinds = None,
-    framework: Annotated[
-        str | None, Query(max_length=100, pattern=r"^[^\x00]+$", description="By id or slug.")
-    ] = None,
+    framework: FrameworkFilter = None,
     trigger: Annotated[UUID | None, Query(description="Explanations of this one.")] = None,
 ) -> Response:
     """Of the whole workspace, newest first."""
@@ -203,13 +201,18 @@ async def write_digest(request: Request, caller: Editor) -> Response:
 @router.post(
     "/insights/ask", response_model=schema.InsightShape, status_code=201, summary="Ask the figures"
 )
-async def ask(request: Request, body: schema.QuestionBody, caller: Editor) -> Response:
+async def ask(
+    request: Request,
+    body: schema.QuestionBody,
+    caller: Editor,
+    framework: FrameworkFilter = None,
+) -> Response:
     """Answered from the fact queries alone; what they do not hold is not answered."""
     resources = resources_of(request)
     settings = resources.settings
     transact = _transactions(request, caller)
     async with transact() as connection:
-        framework_id = await find_framework_id(connection, caller.workspace_id, body.framework)
+        framework_id = await find_framework_id(connection, caller.workspace_id, framework)
     async with Claude.open(settings.anthropic_api_key, settings.insights) as claude:
         insight = await questions.answer(
             transact,
