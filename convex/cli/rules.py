@@ -146,14 +146,18 @@ def export(
 
 
 @app.command("schema")
-def schema() -> int:
+def schema(
+    tests: Annotated[bool, typer.Option("--tests", help="Of files of rule tests.")] = False,
+) -> int:
     """Print the JSON schema of rule files, for editors and checks.
 
     Example: convex rules schema > rules.schema.json
     """
+    from convex.alerts.code.rule_tests import RuleTestFile
     from convex.alerts.code.schema import file_schema
 
-    print(json.dumps(file_schema(), indent=2, ensure_ascii=False))
+    described = RuleTestFile.model_json_schema() if tests else file_schema()
+    print(json.dumps(described, indent=2, ensure_ascii=False))
     return 0
 
 

@@ -4,6 +4,7 @@ nothing behind.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -13,7 +14,7 @@ from convex.alerts import rule_service
 from convex.alerts.code import store
 from convex.alerts.code.plan import Action, Orphans, Plan, Step, make_plan
 from convex.alerts.code.read import read_files
-from convex.alerts.code.tree import Problem
+from convex.alerts.code.tree import LONGEST, Problem
 from convex.alerts.code.write import write_rules
 from convex.alerts.model import RuleDraft
 from convex.db import Connection, Identity
@@ -47,7 +48,10 @@ async def plan_files(
     orphans: Orphans = Orphans.KEEP,
 ) -> Plan:
     """What files of (name, text) would change; nothing is written."""
-    reading = read_files(files)
+    given = list(files)
+    if sum(len(text) for _, text in given) > LONGEST:
+        raise InvalidInput(f"The files together have more than {LONGEST:,} characters.")
+    reading = await asyncio.to_thread(read_files, given)  # YAML takes a second for each 200 kB
     rules = await store.load_rules(connection, workspace_id)
     catalog = await store.load_catalog(connection, workspace_id)
     return make_plan(reading, rules, catalog, orphans)
