@@ -13553,7 +13553,7 @@ export interface operations {
             query?: {
                 /** @description Several may be given. */
                 kind?: ("framework" | "digest" | "trigger" | "strategy" | "question")[] | null;
-                /** @description By id or slug. */
+                /** @description Only this framework, by id or slug. */
                 framework?: string | null;
                 /** @description Explanations of this one. */
                 trigger?: string | null;
@@ -13794,7 +13794,10 @@ export interface operations {
     };
     ask_api_v1_insights_ask_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only this framework, by id or slug. */
+                framework?: string | null;
+            };
             header?: {
                 /** @description A name for this request, so that it may be sent again. */
                 "Idempotency-Key"?: string;
@@ -13820,6 +13823,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
             412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];

@@ -89,3 +89,11 @@ export type Backtest = Schemas["RehearsalShape"];
 export type BacktestSummary = Schemas["BacktestSummary"];
 export type Tuning = Schemas["TuningShape"];
 export type Candidate = Schemas["CandidateShape"];
+
+export type FrameworkListed = Schemas["FrameworkListed"];
+export type HealthStatus = Schemas["HealthNow"]["status"];
+export type FrameworkHealth = Schemas["FrameworkHealth"];
+export type CategoryHealth = Schemas["CategoryHealth"];
+export type FrameworkRisk = Schemas["FrameworkRisk"];
+export type StrategyVersion = Schemas["StrategyVersionShape"];
+export type StrategyScore = Schemas["StrategyScoreShape"];

@@ -5,7 +5,11 @@ import type { Framework, Trigger } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { PageTitle } from "@/app/slots";
 import { SeverityCount, Tag } from "@/components/badges";
+import { Health } from "@/components/framework/health";
+import { FrameworkInsights } from "@/components/framework/insights";
+import { Strategy } from "@/components/framework/strategy";
 import { MetricChart } from "@/components/metric-chart";
+import { Predictions } from "@/components/predictions/list";
 import { RuleTable } from "@/components/rule-table";
 import { Empty, Failure } from "@/components/states";
 import { Ago } from "@/components/time";
@@ -14,6 +18,7 @@ import { buttonClass } from "@/components/ui/button";
 import { Card, CardHeader } from "@/components/ui/card";
 import { Segmented } from "@/components/ui/segmented";
 import { Skeleton, SkeletonRows } from "@/components/ui/skeleton";
+import { Tabs, useTab } from "@/components/ui/tabs";
 import { useFramework, useMetrics, useSeries } from "@/data/frameworks";
 import { useRules } from "@/data/rules";
 import { daysUntilNow, type RangeDays, RANGES } from "@/data/span";
@@ -23,6 +28,13 @@ import { plural } from "@/format/number";
 import { SEVERITIES, title } from "@/format/words";
 
 const MOST_PAGES = 5;
+const TABS = [
+  ["charts", "Charts"],
+  ["health", "Health and risk"],
+  ["predictions", "Predictions"],
+  ["insights", "Insights"],
+  ["strategy", "Strategy"],
+] as const;
 
 export default function FrameworkPage() {
   const { id = "" } = useParams();
@@ -50,6 +62,7 @@ function Detail({ framework }: { framework: Framework }) {
     [framework.id, span.from],
   );
   const triggers = useTriggers(filters);
+  const tab = useTab(["charts", "health", "predictions", "insights", "strategy"]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = triggers;
   const loaded = triggers.data?.pages.length ?? 0;
   useEffect(() => {
@@ -85,40 +98,49 @@ function Detail({ framework }: { framework: Framework }) {
             )}
           </p>
         </div>
-        <Segmented
-          label="Time range"
-          value={days}
-          onChange={(next) => setParameters(next === "7" ? {} : { days: next }, { replace: true })}
-          choices={RANGES}
-        />
+        {tab === "charts" && (
+          <Segmented
+            label="Time range"
+            value={days}
+            onChange={(next) => setParameters(next === "7" ? {} : { days: next }, { replace: true })}
+            choices={RANGES}
+          />
+        )}
       </header>
-      <Charts framework={framework} days={days} triggers={recent} />
-      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
-        <Rules framework={framework} />
-        <Card>
-          <CardHeader title="Alerts in this range">
-            <Link
-              to={`/history?framework=${framework.slug}`}
-              className="rounded text-sm font-medium text-accent hover:underline"
-            >
-              All
-            </Link>
-          </CardHeader>
-          {triggers.isPending ? (
-            <SkeletonRows rows={3} className="h-11" />
-          ) : triggers.isError ? (
-            <Failure error={triggers.error} retry={() => void triggers.refetch()} />
-          ) : recent.length === 0 ? (
-            <Empty icon={BellOff} title="Nothing fired" />
-          ) : (
-            <ul>
-              {recent.slice(0, 10).map((trigger) => (
-                <TriggerSummary key={trigger.id} trigger={trigger} withFramework={false} />
-              ))}
-            </ul>
-          )}
-        </Card>
-      </div>
+      <Tabs label={`Parts of ${framework.name}`} value={tab} choices={TABS} />
+      {tab === "health" && <Health framework={framework.id} />}
+      {tab === "predictions" && <Predictions framework={framework.slug} />}
+      {tab === "insights" && <FrameworkInsights framework={framework.id} />}
+      {tab === "strategy" && <Strategy framework={framework.id} />}
+      {tab === "charts" && <Charts framework={framework} days={days} triggers={recent} />}
+      {tab === "charts" && (
+        <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
+          <Rules framework={framework} />
+          <Card>
+            <CardHeader title="Alerts in this range">
+              <Link
+                to={`/history?framework=${framework.slug}`}
+                className="rounded text-sm font-medium text-accent hover:underline"
+              >
+                All
+              </Link>
+            </CardHeader>
+            {triggers.isPending ? (
+              <SkeletonRows rows={3} className="h-11" />
+            ) : triggers.isError ? (
+              <Failure error={triggers.error} retry={() => void triggers.refetch()} />
+            ) : recent.length === 0 ? (
+              <Empty icon={BellOff} title="Nothing fired" />
+            ) : (
+              <ul>
+                {recent.slice(0, 10).map((trigger) => (
+                  <TriggerSummary key={trigger.id} trigger={trigger} withFramework={false} />
+                ))}
+              </ul>
+            )}
+          </Card>
+        </div>
+      )}
     </div>
   );
 }

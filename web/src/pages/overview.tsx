@@ -2,10 +2,11 @@ import clsx from "clsx";
 import { BellOff, ChevronRight, Plus } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
-import type { Framework, Severity } from "@/api/types";
+import type { Framework, FrameworkListed, Severity } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { PageTitle } from "@/app/slots";
 import { SeverityCount, SeverityIcon, Tag } from "@/components/badges";
+import { HealthBadge, RiskBadge } from "@/components/framework/status";
 import { FrameworkForm } from "@/components/framework-form";
 import { FirstSteps } from "@/components/first-steps";
 import { MainMetric } from "@/components/main-metric";
@@ -38,7 +39,7 @@ export default function OverviewPage() {
         <Figures frameworks={frameworks.data} />
         <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
           <Card className="@container">
-            <CardHeader title="Frameworks" hint="What is wrong comes first">
+            <CardHeader title="Frameworks" hint="By risk">
               {may && frameworks.data !== undefined && frameworks.data.length > 0 && (
                 <Button size="sm" onClick={() => setAdding(true)}>
                   <Plus size={13} aria-hidden />
@@ -54,7 +55,7 @@ export default function OverviewPage() {
               <FirstSteps framework={frameworks.data[0]} />
             ) : (
               <ul>
-                {frameworks.data.toSorted(byTrouble).map((framework) => (
+                {frameworks.data.toSorted(byRisk).map((framework) => (
                   <FrameworkRow
                     key={framework.id}
                     framework={framework}
@@ -146,7 +147,7 @@ function Figure({
 }
 
 interface FrameworkRowProps {
-  framework: Framework;
+  framework: FrameworkListed;
   /** The metric of its worst open alert. */
   troubled: string | undefined;
 }
@@ -154,9 +155,8 @@ interface FrameworkRowProps {
 function FrameworkRow({ framework, troubled }: FrameworkRowProps) {
   const { open_triggers: open } = framework;
   const lastPoint = framework.last_point_at === null ? "No points" : <Ago at={framework.last_point_at} />;
-  const quiet = open.firing + open.acknowledged === 0;
   return (
-    <li className="relative grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50 @2xl:grid-cols-[minmax(0,1fr)_auto_14.5rem_5.5rem_1rem] @4xl:grid-cols-[minmax(0,1fr)_10rem_16rem_6rem_1rem]">
+    <li className="relative grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50 @2xl:grid-cols-[minmax(0,1fr)_auto_14.5rem_5.5rem_1rem] @4xl:grid-cols-[minmax(0,1fr)_13rem_14rem_6rem_1rem]">
       <div className="min-w-0">
         <p className="flex min-w-0 items-center gap-2">
           <Link to={`/frameworks/${framework.id}`} className="truncate row-link font-medium">
@@ -179,7 +179,8 @@ function FrameworkRow({ framework, troubled }: FrameworkRowProps) {
         {SEVERITIES.map((severity) => (
           <SeverityCount key={severity} severity={severity} count={open[severity]} />
         ))}
-        {quiet && <span className="text-sm text-good-ink">All quiet</span>}
+        <HealthBadge score={framework.health.score} status={framework.health.status} />
+        <RiskBadge score={framework.risk} />
       </div>
       <MainMetric framework={framework.id} preferred={troubled} />
       <p className="hidden text-right text-sm text-muted @2xl:block">{lastPoint}</p>
@@ -188,10 +189,6 @@ function FrameworkRow({ framework, troubled }: FrameworkRowProps) {
   );
 }
 
-function byTrouble(a: Framework, b: Framework): number {
-  for (const severity of SEVERITIES) {
-    const difference = b.open_triggers[severity] - a.open_triggers[severity];
-    if (difference !== 0) return difference;
-  }
-  return a.name.localeCompare(b.name);
+function byRisk(a: FrameworkListed, b: FrameworkListed): number {
+  return b.risk - a.risk || a.name.localeCompare(b.name);
 }
