@@ -137,9 +137,6 @@ class QuestionBody(Body):
         str,
         StringConstraints(min_length=1, max_length=LONGEST, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$"),
     ] = Field(examples=["Which rules were noisy in the last 30 days?"])
-    framework: Annotated[str | None, StringConstraints(max_length=100, pattern=r"^[^\x00]+$")] = (
-        Field(None, description="Only about this framework, by id or slug.")
-    )
 
 
 class FeedbackBody(Body):

@@ -120,8 +120,8 @@ async def test_the_week_is_digested_and_questions_are_answered(team: Team) -> No
     digest = await team.editor.post("/api/v1/insights/digest")
     assert digest.status_code == 201, digest.text
     assert digest.json()["kind"] == "digest"
-    asked = {"question": "What is open now?", "framework": "ewr"}
-    answer = await team.editor.post("/api/v1/insights/ask", json=asked)
+    asked = {"question": "What is open now?"}
+    answer = await team.editor.post("/api/v1/insights/ask?framework=ewr", json=asked)
     assert answer.status_code == 201, answer.text
     assert answer.json()["content"]["answered"] is True
     assert answer.json()["evidence"]["question"] == "What is open now?"
