@@ -181,6 +181,8 @@ class Demo:
             with stages.stage("patterns", "Looking for patterns"):
                 workspace = {"workspace_id": str(account.workspace_id)}
                 await self._run("detect-patterns/detect-patterns", workspace)
+            with stages.stage("insights", "Writing insights and recommendations"):
+                await self._run("write-insights/write-insights")
             with stages.stage("delivery", "Waiting until everybody is told"):
                 await self._settle(account, soon=_OUTBOX_SECONDS, within=_OUTBOX_SECONDS)
                 await self._hear(listener, member)
