@@ -34,6 +34,7 @@ from convex.telemetry.metrics import outbox_due, outbox_oldest
 
 _log = get_log(__name__)
 _POLL = 0.5
+_RECORD_AT_ONCE, _RECORD_AFTER = 50, 0.01  # results, or seconds since the first of them
 _MOST_PLANNED = 1_000  # transitions in one plan
 _WATCH = 1.0  # seconds between looks at leases, expiry and reminders
 _REMIND = 15.0
@@ -181,7 +182,7 @@ class Shift:
         for attempt in recorded:
             self._window.count_attempt(attempt)
         self._send(claims)
-        return bool(self._finished) or 0 < free == len(claims)
+        return len(self._finished) >= _RECORD_AT_ONCE or 0 < free == len(claims)
 
     async def _tell(self) -> bool:
         """Tell inboxes what is due there; True when there may be more."""
@@ -222,7 +223,11 @@ class Shift:
         self._sending.pop(task, None)
         if not task.cancelled() and task.exception() is None:
             self._finished.append(task.result())
-        self._to_deliver.set()
+        # Results that come one by one are recorded together; nobody waits for them.
+        if len(self._finished) >= _RECORD_AT_ONCE or not self._sending:
+            self._to_deliver.set()
+        elif len(self._finished) == 1:
+            asyncio.get_running_loop().call_later(_RECORD_AFTER, self._to_deliver.set)
 
     async def _insist(
         self,

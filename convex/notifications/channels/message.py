@@ -57,7 +57,6 @@ class Message:
     severity: str
     title: str
     lines: Sequence[str]
-    facts: Sequence[tuple[str, str]]
     parts: Sequence[Part]
     url: str
     thread: str
@@ -69,6 +68,11 @@ class Message:
     runbook_url: str = ""
     unsubscribe_url: str = ""
     templates: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """The figures of the alert, if it is about one: name and value."""
+        return facts(self.parts[0]) if len(self.parts) == 1 else ()
 
 
 def build(  # one argument for each column that matters
@@ -102,7 +106,6 @@ def build(  # one argument for each column that matters
         severity=worst,
         title=title,
         lines=lines,
-        facts=facts(parts[0]) if single else (),
         parts=parts,
         url=f"{base_url}/triggers/{trigger_id}" if single and trigger_id else f"{base_url}/alerts",
         thread=str(trigger_id) if single and trigger_id else group_key or str(identity),
