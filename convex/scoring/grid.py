@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convex.metrics.model import Category
-from convex.scoring.model import Reading
+from convex.scoring.model import Reading, Status
 
 CATEGORIES = tuple(Category)
+# By how many of the bounds a score reaches; the last stands for a score that is not known.
+STATUSES = (Status.POOR, Status.FAIR, Status.GOOD, Status.EXCELLENT, Status.UNKNOWN)
+_BOUNDS = (50.0, 75.0, 90.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +97,9 @@ def score_grid(metrics: Sequence[ScoredMetric], values: NDArray[np.float64]) -> 
         np.concatenate([categories, whole[:, None]], axis=1),
         np.concatenate([coverage, covered[:, None]], axis=1),
     )
+
+
+def status_codes(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions in `STATUSES`; as `status_of` would say."""
+    reached = np.searchsorted(np.array(_BOUNDS), scores, side="right")
+    return np.where(np.isnan(scores), len(STATUSES) - 1, reached).astype(np.int64)

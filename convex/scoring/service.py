@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from convex.db import Connection
 from convex.scoring import risk, store
-from convex.scoring.grid import CATEGORIES, ScoredMetric, score_grid
+from convex.scoring.grid import CATEGORIES, HealthGrid, ScoredMetric, score_grid, status_codes
 from convex.scoring.health import explain_metric, points_lost, score_framework, status_of
 from convex.scoring.model import CategoryScore, Factor, Health, Risk, Status, Trend
 from convex.scoring.standing import read_urgent
-from convex.scoring.store import Snapshot
+from convex.scoring.store import Snapshot, SnapshotColumns
 from convex.scoring.trend import theil_sen
 from convex.scoring.windows import aggregate_windows
 
@@ -26,6 +26,7 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 BACK_FILL = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAMES = (*(category.value for category in CATEGORIES), "overall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,21 @@ class ScoreReport:
 
 
 async def score_workspace(
-    connection: Connection, workspace_id: UUID, *, now: datetime, again: bool = False
+    connection: Connection,
+    workspace_id: UUID,
+    *,
+    now: datetime,
+    again: bool = False,
+    framework_id: UUID | None = None,
 ) -> ScoreReport:
     """Snapshots of health for every whole hour since the last one, at most 30 days back, and risk.
 
-    With `again` all 30 days are scored once more: for points that came late, or a changed target.
+    With `again` all 30 days are scored once more: for points that came late, or a changed target;
+    of one framework, if it is named.
     Hours without any point of a framework are left out, except the newest: there it is unknown.
     A framework whose status changed makes a live event.
     """
-    metrics = await store.list_scored_metrics(connection, workspace_id)
+    metrics = await store.list_scored_metrics(connection, workspace_id, framework_id)
     newest_hour = now.replace(minute=0, second=0, microsecond=0)
     done = None if again else await store.newest_snapshot(connection, workspace_id)
     start = newest_hour - BACK_FILL if done is None else max(done, newest_hour - BACK_FILL)
@@ -55,12 +62,13 @@ async def score_workspace(
     if not metrics:
         return ScoreReport(0, 0, None)
     values, counts = await _read_grid(connection, metrics, hours)
-    before = await store.latest_statuses(connection, workspace_id)
-    snapshots = _snapshots(metrics, values, counts, hours)
+    scored = list({metric.framework_id for metric in metrics})
+    before = await store.latest_statuses(connection, scored)
+    grid = score_grid(metrics, values)
+    past = await _save_past(connection, workspace_id, grid, hours)
+    snapshots = _newest(metrics, grid, values, counts, hours[-1])
     await store.save_snapshots(connection, workspace_id, snapshots)
-    current = {
-        s.framework_id: s for s in snapshots if s.category == "overall" and s.at == hours[-1]
-    }
+    current = {s.framework_id: s for s in snapshots if s.category == "overall"}
     risks = await _assess(
         connection, workspace_id, {f: s.coverage for f, s in current.items()}, now
     )
@@ -72,7 +80,7 @@ async def score_workspace(
         if before.get(f, s.status) != s.status
     ]
     cursor = await store.append_status_events(connection, workspace_id, events)
-    return ScoreReport(len(current), len(snapshots) + len(risk_rows), cursor)
+    return ScoreReport(len(current), past + len(snapshots) + len(risk_rows), cursor)
 
 
 async def current_health(
@@ -217,55 +225,63 @@ async def _read_grid(
     position, timestamps, values = await store.read_points(
         connection, [m.metric_id for m in metrics], ends[0] - DAY, ends[-1]
     )
-    instants = np.array([(end - _EPOCH) // timedelta(microseconds=1) for end in ends], np.int64)
-    return aggregate_windows(position, timestamps, values, instants, [m.aggregate for m in metrics])
+    aggregates = [m.aggregate for m in metrics]
+    return aggregate_windows(position, timestamps, values, _microseconds(ends), aggregates)
 
 
-def _snapshots(
+def _microseconds(instants: Sequence[datetime]) -> NDArray[np.int64]:
+    return np.array([(each - _EPOCH) // timedelta(microseconds=1) for each in instants], np.int64)
+
+
+async def _save_past(
+    connection: Connection, workspace_id: UUID, grid: HealthGrid, hours: Sequence[datetime]
+) -> int:
+    """Snapshots of all hours but the newest, those without any point left out; how many."""
+    scores, coverage = grid.scores[:, :, :-1], grid.coverage[:, :, :-1]
+    kept = ~np.isnan(coverage) & (coverage[:, -1:, :] > 0)
+    framework, category, hour = np.nonzero(kept)
+    chosen = np.clip(scores[kept], 0.0, 100.0)
+    instants = _microseconds(hours[:-1])
+    await store.save_columns(
+        connection,
+        workspace_id,
+        SnapshotColumns(
+            grid.frameworks,
+            _NAMES,
+            framework,
+            category,
+            instants[hour],
+            chosen,
+            status_codes(chosen),
+            coverage[kept],
+        ),
+    )
+    return len(chosen)
+
+
+def _newest(
     metrics: Sequence[ScoredMetric],
+    grid: HealthGrid,
     values: NDArray[np.float64],
     counts: NDArray[np.int64],
-    hours: Sequence[datetime],
+    at: datetime,
 ) -> list[Snapshot]:
-    grid = score_grid(metrics, values)
-    names = [*(c.value for c in CATEGORIES), "overall"]
-    newest = len(hours) - 1
+    """Snapshots of the newest hour, with or without points, and what they were made from."""
+    details: dict[tuple[UUID, str], dict[str, Any]] = {}
+    for m, value, count in zip(metrics, values[:, -1], counts[:, -1], strict=True):
+        read = {"value": None if np.isnan(value) else float(value), "points": int(count)}
+        details.setdefault((m.framework_id, m.category.value), {})[m.name] = read
     found = []
     for f, framework_id in enumerate(grid.frameworks):
-        for c, name in enumerate(names):
-            for h, at in enumerate(hours):
-                covered = float(grid.coverage[f, c, h])
-                if np.isnan(covered) or (h != newest and grid.coverage[f, -1, h] == 0):
-                    continue
-                score = float(grid.scores[f, c, h])
-                known = None if np.isnan(score) else min(100.0, max(0.0, score))
-                detail = _detail(metrics, framework_id, name, values, counts) if h == newest else {}
-                found.append(
-                    Snapshot(
-                        framework_id,
-                        at,
-                        name,
-                        known,
-                        status_of(known),
-                        covered,
-                        orjson.dumps(detail).decode(),
-                    )
-                )
+        for c, name in enumerate(_NAMES):
+            covered = float(grid.coverage[f, c, -1])
+            if np.isnan(covered):
+                continue
+            score = float(grid.scores[f, c, -1])
+            known = None if np.isnan(score) else min(100.0, max(0.0, score))
+            text = orjson.dumps(details.get((framework_id, name), {})).decode()
+            found.append(Snapshot(framework_id, at, name, known, status_of(known), covered, text))
     return found
-
-
-def _detail(
-    metrics: Sequence[ScoredMetric],
-    framework_id: UUID,
-    category: str,
-    values: NDArray[np.float64],
-    counts: NDArray[np.int64],
-) -> dict[str, Any]:
-    return {
-        m.name: {"value": None if np.isnan(v) else float(v), "points": int(n)}
-        for m, v, n in zip(metrics, values[:, -1], counts[:, -1], strict=True)
-        if m.framework_id == framework_id and m.category == category
-    }
 
 
 async def _assess(

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convex.db import Connection
+from convex.metrics.arrays import Bigints, Doubles, Instants, array_cursor
 from convex.metrics.model import Category
-from convex.scoring.grid import ScoredMetric
+from convex.scoring.grid import STATUSES, ScoredMetric
 
 # A row of COPY's binary format: number of fields, then each with its length before it.
 _ROW = np.dtype(
@@ -42,6 +43,24 @@ class Snapshot:
     status: str
     coverage: float
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotColumns:
+    """Many rows of health_metrics as columns of equal length; instants in microseconds since 1970.
+
+    `framework`, `category` and `status` are positions in `frameworks`, `categories` and `STATUSES`;
+    a score is NaN where it is not known.
+    """
+
+    frameworks: Sequence[UUID]
+    categories: Sequence[str]
+    framework: NDArray[np.int64]
+    category: NDArray[np.int64]
+    at: NDArray[np.int64]
+    score: NDArray[np.float64]
+    status: NDArray[np.int64]
+    coverage: NDArray[np.float64]
 
 
 async def list_scored_metrics(
@@ -136,12 +155,35 @@ async def save_snapshots(
     )
 
 
-async def latest_statuses(connection: Connection, workspace_id: UUID) -> dict[UUID, str]:
-    """The status of each framework at its newest snapshot."""
+async def save_columns(connection: Connection, workspace_id: UUID, rows: SnapshotColumns) -> None:
+    """Write or overwrite, without detail; one statement for all."""
+    if not len(rows.at):
+        return
+    await array_cursor(connection).execute(
+        "INSERT INTO convex.health_metrics"
+        " (workspace_id, framework_id, at, category, score, status, coverage, detail)"
+        " SELECT %s, (%s::uuid[])[u.framework + 1], u.at, (%s::text[])[u.category + 1],"
+        " nullif(u.score, 'NaN'), (%s::text[])[u.status + 1], u.coverage, '{}'"
+        " FROM unnest(%s, %s, %s, %s, %s, %s)"
+        " AS u (framework, category, at, score, status, coverage)"
+        " ON CONFLICT (framework_id, category, at) DO UPDATE SET score = excluded.score,"
+        " status = excluded.status, coverage = excluded.coverage, detail = excluded.detail",
+        (
+            *(workspace_id, list(rows.frameworks), list(rows.categories), list(STATUSES)),
+            *(Bigints(rows.framework), Bigints(rows.category), Instants(rows.at)),
+            *(Doubles(rows.score), Bigints(rows.status), Doubles(rows.coverage)),
+        ),
+    )
+
+
+async def latest_statuses(connection: Connection, framework_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The status of each of these frameworks at its newest snapshot."""
     rows = await connection.execute(
-        "SELECT DISTINCT ON (framework_id) framework_id, status FROM convex.health_metrics"
-        " WHERE workspace_id = %s AND category = 'overall' ORDER BY framework_id, at DESC",
-        (workspace_id,),
+        "SELECT f.id AS framework_id, h.status FROM unnest(%s::uuid[]) AS f (id)"
+        " INNER JOIN LATERAL (SELECT status FROM convex.health_metrics AS m"
+        " WHERE m.framework_id = f.id AND m.category = 'overall'"
+        " ORDER BY m.at DESC LIMIT 1) AS h ON true",
+        (list(framework_ids),),
     )
     return {row["framework_id"]: row["status"] for row in await rows.fetchall()}
 

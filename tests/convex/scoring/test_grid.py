@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convex.metrics.model import Category
-from convex.scoring.grid import CATEGORIES, ScoredMetric, score_grid
-from convex.scoring.health import score_framework
+from convex.scoring.grid import (
+    CATEGORIES,
+    STATUSES,
+    ScoredMetric,
+    score_grid,
+    status_codes,
+)
+from convex.scoring.health import score_framework, status_of
 
 _metrics = st.lists(
     st.builds(
@@ -69,3 +75,9 @@ def _same(found: float, expected: float | None) -> None:
         assert np.isnan(found)
     else:
         assert found == pytest.approx(expected)
+
+
+def test_statuses_of_many_scores_are_those_of_each() -> None:
+    scores = np.array([np.nan, 0, 49.99, 50, 74.99, 75, 89.99, 90, 100])
+    found = [STATUSES[code] for code in status_codes(scores)]
+    assert found == [status_of(None if np.isnan(s) else float(s)) for s in scores]
