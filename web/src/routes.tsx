@@ -35,6 +35,7 @@ export const router = createBrowserRouter([
       page("/silences", () => import("@/pages/silences")),
       page("/inbox", () => import("@/pages/inbox")),
       page("/notifications", () => import("@/pages/notifications")),
+      page("/data", () => import("@/pages/quality")),
       page("/workspace", () => import("@/pages/workspace")),
       { path: "*", Component: Unknown },
     ],

@@ -97,3 +97,7 @@ export type CategoryHealth = Schemas["CategoryHealth"];
 export type FrameworkRisk = Schemas["FrameworkRisk"];
 export type StrategyVersion = Schemas["StrategyVersionShape"];
 export type StrategyScore = Schemas["StrategyScoreShape"];
+
+export type QualityRun = Schemas["QualityRun"];
+export type Source = Schemas["SourceShape"];
+export type RejectedPoint = Schemas["RejectedShape"];

@@ -47,6 +47,7 @@ export const ITEMS: readonly Item[] = [
   { to: "/insights", name: "Insights", icon: Lightbulb },
   { to: "/inbox", name: "Inbox", icon: Inbox, counts: "unread", thumb: true },
   { to: "/notifications", name: "Notifications", icon: Send, group: "settings" },
+  { to: "/data", name: "Data", icon: ShieldCheck, group: "settings" },
   { to: "/workspace", name: "Workspace", icon: Building2, group: "settings" },
 ];
 

@@ -14,6 +14,7 @@ import { Timeline } from "@/components/timeline";
 import { ActionButtons, TriggerActions } from "@/components/trigger-actions";
 import { Card, CardHeader } from "@/components/ui/card";
 import { Skeleton, SkeletonRows } from "@/components/ui/skeleton";
+import { WhyNow } from "@/components/why-now";
 import { useMetrics, usePoints } from "@/data/frameworks";
 import { useRule } from "@/data/rules";
 import { around } from "@/data/span";
@@ -70,6 +71,7 @@ function Detail({ trigger }: { trigger: TriggerDetail }) {
       </header>
       <Facts trigger={trigger} unit={unit} />
       <Evidence trigger={trigger} unit={unit} />
+      <WhyNow trigger={trigger.id} />
       <div className="grid items-start gap-5 xl:grid-cols-2">
         <Card>
           <CardHeader title="What happened" />
