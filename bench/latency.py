@@ -67,14 +67,16 @@ class Side:
                 return
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody uses now."""
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         return int(chosen.getsockname()[1])
 
 
 @asynccontextmanager
-async def _process(arguments: list[str], port: int, **env: str) -> AsyncIterator[None]:
+async def process(arguments: list[str], port: int, **env: str) -> AsyncIterator[None]:
+    """A Python process while the block lasts, from when it listens at `port`."""
     child = subprocess.Popen(  # noqa: ASYNC220  # starting it takes no time
         [sys.executable, *arguments], env={**os.environ, **env}, stdout=subprocess.DEVNULL
     )
@@ -186,7 +188,7 @@ async def _measure(settings: Settings, posts: int, seconds: float, repeat: int) 
     key = await make_workspace(settings)
     with psycopg.connect(admin_url(settings), autocommit=True) as admin:
         admin.execute(SCHEMA)
-    ports = _free_port(), _free_port()
+    ports = free_port(), free_port()
     env = {
         "CONVEX_HOME": str(settings.home),
         "CONVEX_REDIS_URL": settings.redis_url,
@@ -194,9 +196,9 @@ async def _measure(settings: Settings, posts: int, seconds: float, repeat: int) 
         "CONVEX_LOG_LEVEL": "WARNING",
     }
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_process(["-m", "api"], ports[0], **env))
+        await stack.enter_async_context(process(["-m", "api"], ports[0], **env))
         peer = ["-m", "bench.peers.minimal_alerts", admin_url(settings), str(ports[1])]
-        await stack.enter_async_context(_process(peer, ports[1]))
+        await stack.enter_async_context(process(peer, ports[1]))
         headers = {"Authorization": f"Bearer {key}"}
         session = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))
         url, peer_url = (f"http://127.0.0.1:{port}" for port in ports)
