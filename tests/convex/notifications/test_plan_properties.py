@@ -54,13 +54,20 @@ wishes = st.builds(
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens to one of three triggers, so long after the event before."""
+    """Something that happens to one of three triggers, so long after the event before.
+
+    `sends`: what is due is sent then · `dies`: the sender that has what is due in its hands is
+    killed, and nobody knows what got through · `mute`: all is silenced meanwhile · `deletes`: it
+    ends since its rule was deleted.
+    """
 
     number: int
     kind: str
     pause: timedelta
     sends: bool
+    dies: bool
     mute: bool
+    deletes: bool
 
 
 events = st.lists(
@@ -74,7 +81,9 @@ events = st.lists(
             [timedelta(0), timedelta(seconds=5), timedelta(seconds=40), timedelta(hours=3)]
         ),
         sends=st.sampled_from([False, False, True]),
+        dies=st.sampled_from([False, False, False, True]),
         mute=st.sampled_from([False, False, False, True]),
+        deletes=st.booleans(),
     ),
     min_size=1,
     max_size=20,
@@ -92,15 +101,35 @@ def send(history: Sequence[Past], now: datetime) -> list[Past]:
     ]
 
 
+def lose(history: Sequence[Past], now: datetime) -> list[Past]:
+    """What is due was claimed, perhaps sent, and is free again: its sender is dead."""
+    return [
+        replace(one, attempts=one.attempts + 1)
+        if one.state is State.DUE and one.due_at is not None and one.due_at <= now
+        else one
+        for one in history
+    ]
+
+
 def reached(row: Past, rows: dict[object, Past]) -> bool:
     carrier = rows[row.carried_by] if row.carried_by else row
     return carrier.state in TOLD
 
 
 @settings(max_examples=250, deadline=None)
-@given(happening=events, ann=wishes, defaults=wishes, grades=severities)
+@given(
+    happening=events,
+    ann=wishes,
+    defaults=wishes,
+    grades=severities,
+    named=st.sampled_from([(), (), ("pager",), ("email", "chat")]),
+)
 def test_nothing_is_dropped_and_what_was_told_is_ended(
-    happening: list[Event], ann: Preferences, defaults: Preferences, grades: list[str]
+    happening: list[Event],
+    ann: Preferences,
+    defaults: Preferences,
+    grades: list[str],
+    named: tuple[str, ...],
 ) -> None:
     now, history, open_now = NOW, list[Past](), dict[int, int]()
     people = [member(ANN, ann), member(BOB, defaults)]
@@ -117,9 +146,12 @@ def test_nothing_is_dropped_and_what_was_told_is_ended(
             trigger(open_now[number], severity=grades[number - 1]),
             fingerprint=f"fingerprint-{number}",
             opened_at=now,
+            channels=named,
         )
         if event.kind == "resolved":
             del open_now[number]
+            if event.deletes:  # nothing of the rule is known any more
+                about = replace(about, rule_id=None, channels=(), resolution="rule_deleted")
         one = transition(step, about, event.kind, at=now)
         mutes = [Mute(Reason.SILENCED, [], now, now + timedelta(days=1), "s")] if event.mute else []
         facts = situation(
@@ -143,8 +175,17 @@ def test_nothing_is_dropped_and_what_was_told_is_ended(
         for row in history:
             if row.id in before and before[row.id].state in TOLD:
                 assert row.state is before[row.id].state, "what was told stays told"
+        if event.kind in ("acknowledged", "resolved"):
+            assert not [
+                row
+                for row in history
+                if (row.trigger_id, row.kind, row.state) == (about.id, Kind.ESCALATION, State.DUE)
+                and row.attempts == 0
+            ], "an escalation stops when somebody acknowledges, or it ends"
         if event.sends:
             history = send(history, now)
+        elif event.dies:
+            history = lose(history, now)
     history = send(history, now + timedelta(days=3))
     rows: dict[object, Past] = {row.id: row for row in history}
     assert not [row for row in history if row.state is State.DUE]
@@ -153,7 +194,9 @@ def test_nothing_is_dropped_and_what_was_told_is_ended(
             assert rows[row.carried_by].state in TOLD, "what is carried is said"
     ended = {row.trigger_id for row in history if row.kind is Kind.RESOLVED}
     for row in history:
-        if row.kind is Kind.FIRING and reached(row, rows) and row.trigger_id in ended:
+        carrier = rows[row.carried_by] if row.carried_by else row
+        perhaps = reached(row, rows) or carrier.attempts > 0
+        if row.kind is Kind.FIRING and perhaps and row.trigger_id in ended:
             ends = [
                 one
                 for one in history
