@@ -153,6 +153,9 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
         for action in ("accept", "dismiss", "done", "undo")
     },
     ("get", "/system/health"): READERS,
+    ("get", "/system/queues"): READERS,
+    ("get", "/system/cache"): READERS,
+    ("get", "/system/integrations"): READERS,
 }
 # Everything a body could need; a route takes what it knows, so 422 says nothing about rights.
 BODY: dict[str, Any] = {}
