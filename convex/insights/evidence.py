@@ -25,6 +25,7 @@ _DIGEST = (
     *("busy_hours", "quality"),
 )
 FRAMEWORK_DAYS = DIGEST_DAYS = 7
+_MOST_LABELS = 8
 
 
 async def framework_pack(
@@ -88,6 +89,8 @@ async def trigger_pack(
     packer.add("trigger.value", "value of the metric when it opened", row["value"], unit, of=metric)
     if row["type"] in ("threshold", "milestone"):  # of the others it is no value of the metric
         packer.add("trigger.threshold", "threshold of the rule", row["threshold"], unit, of=metric)
+    for label, value in sorted((row["labels"] or {}).items())[:_MOST_LABELS]:
+        packer.add("trigger.label", "a label of its series", "given", of=f"{label}={value}")
     if row["for_seconds"]:
         wait = f"the condition must hold for {format_duration(row['for_seconds'])} first"
         packer.add("trigger.for", "how long its rule waits", wait)

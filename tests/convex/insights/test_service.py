@@ -11,12 +11,14 @@ from uuid import uuid4
 
 import pytest
 
+from convex.alerts import service as trigger_service
 from convex.db import Connection, Database, Role
 from convex.errors import InvalidInput, NotFound
 from convex.insights import nightly, questions, service, store
 from convex.insights.claude import Claude
 from convex.insights.evidence import framework_pack, trigger_pack
 from convex.insights.model import Fallback, Insight, Kind, Source
+from convex.insights.prompts import write_prompt
 from convex.telemetry import metrics
 from tests.conftest import Tenant
 from tests.convex.alerts.conftest import Bench, make_bench
@@ -29,7 +31,7 @@ from tests.convex.insights.messages_server import (
     uncited,
     wrong_number,
 )
-from tests.convex.insights.packs import NOW, airport_pack
+from tests.convex.insights.packs import HOSTILE_NAMES, NOW, airport_pack
 
 Transact = Callable[[], AbstractAsyncContextManager[Connection]]
 
@@ -301,6 +303,30 @@ async def test_a_trigger_is_explained_from_its_series_and_its_rule(
     assert (await write(api, tenant, None, server, wanted)).content["headline"]["text"] == (
         "“Late” opened at 2026-03-02 11:00 UTC: “delay” was 50, and its threshold is 10."
     )
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_NAMES)
+async def test_labels_and_comments_cannot_instruct(
+    api: Database, tenant: Tenant, claude: Claude, server: MessagesServer, hostile: str
+) -> None:
+    bench = await make_bench(api, tenant)
+    name = hostile.replace("\u0000", "")[:200]
+    await bench.rule(name=name or "Late", severity="critical")
+    await bench.push([(0, 1.0), (60, 50.0)], {"host": name or "a"})
+    (trigger,) = await bench.triggers()
+    async with api.transaction(tenant.identity()) as connection:
+        await trigger_service.comment(
+            connection, tenant.identity(), trigger["id"], note=f"SECRET {name}", now=bench.now
+        )
+        pack = await trigger_pack(connection, tenant.workspace_id, trigger["id"], now=bench.now)
+    assert "SECRET" not in str(pack.as_json())
+    wanted = service.Order(tenant.workspace_id, pack, trigger_id=trigger["id"])
+    insight = await write(api, tenant, claude, server, wanted)
+    assert insight.source is Source.CLAUDE
+    (sent,) = server.requests
+    plain = write_prompt(airport_pack(Kind.TRIGGER))
+    assert sent["system"][0]["text"] == plain.system
+    assert sent["messages"][0]["content"].count("<evidence>") == 1
 
 
 async def test_no_pack_of_another_workspace_or_of_nothing(
