@@ -1,8 +1,8 @@
 """`convex predictions backtest`: the whole method over a workspace's past, scored. Pure but for the
 reading.
 
-Rolling origin with purging: experts are fitted anew every two weeks, on windows that had ended;
-weights and calibration use outcomes that had ended at each origin. "mixture" is scored on every
+Rolling origin with purging: experts are fitted anew every four weeks, on windows that had ended;
+weights and calibration use outcomes that had ended at each origin, as in live runs. "mixture" is scored on every
 rule; "shown" is what members would have seen, the base rate where history was not enough; "trusted"
 are the predictions that were more than a base rate.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from convex.metrics.model import HOUR, BoolArray, FloatArray, to_datetime, to_microseconds
 from convex.predictions.features import build_tables
-from convex.predictions.forecast import choose_trained, origins_of
+from convex.predictions.forecast import LIVE_ROWS, REFIT_DAYS, choose_trained, origins_of
 from convex.predictions.gates import LEAST_DAYS, LEAST_TRIGGERS
 from convex.predictions.hindcast import FIRST_DAYS, Hindcast, hindcast
 from convex.predictions.history import Known
@@ -50,7 +50,13 @@ def backtest(
                 shown((number + done) / len(HORIZONS))
 
         past = hindcast(
-            tables[horizon], since - WARM_UP_DAYS * 24, until, final_fit=False, shown=tell
+            tables[horizon],
+            since - WARM_UP_DAYS * 24,
+            until,
+            refit_days=REFIT_DAYS,
+            most_rows=LIVE_ROWS,
+            final_fit=False,
+            shown=tell,
         )
         found[horizon] = _scores(past, part, known, since, until)
     return found

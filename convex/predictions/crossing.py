@@ -146,20 +146,26 @@ def draw_paths(
     there, here = at[source], at[own]
     usable &= np.isfinite(there)
     gap = np.where(usable, here[:, None] - there, 0.0).astype(np.float32)
-    weight = np.where(usable, np.exp(-0.5 * (gap / _width(there, usable)) ** 2), 0.0)
+    weight = np.where(usable, np.exp(-0.5 * (gap / _width(there, gap, usable)) ** 2), 0.0)
     decay = np.exp2(-(np.arange(paths.shape[1]) + 1) / HALF_LIFE).astype(np.float32)
     path = level[own][:, None, :] + paths[source] + gap[:, :, None] * decay
     enough = np.isfinite(here) & (usable.sum(axis=1) >= LEAST_PATHS) & (weight.sum(axis=1) > 1e-6)
     return path, weight.astype(np.float32), enough
 
 
-def _width(there: Float32, usable: NDArray[np.bool_]) -> Float32:
-    """The bandwidth of similarity: half of the standard deviation of the residuals compared."""
+def _width(there: Float32, gap: Float32, usable: NDArray[np.bool_]) -> Float32:
+    """The bandwidth of similarity: half of the standard deviation of the residuals compared, and
+    wide enough for some paths where the present one has never been seen before.
+    """
     count = np.maximum(usable.sum(axis=1), 1)
     safe = np.where(usable, there, 0.0)
     mean = safe.sum(axis=1) / count
     variance = np.where(usable, (safe - mean[:, None]) ** 2, 0.0).sum(axis=1) / count
-    return np.asarray(np.maximum(0.5 * np.sqrt(variance), 0.05)[:, None], np.float32)
+    distance = np.partition(np.where(usable, np.abs(gap), np.inf), LEAST_PATHS - 1, axis=1)
+    nearest = distance[:, LEAST_PATHS - 1]
+    reach = np.where(np.isfinite(nearest), nearest, 0.0)
+    width = np.maximum(np.maximum(0.5 * np.sqrt(variance), reach), 0.05)
+    return np.asarray(width[:, None], np.float32)
 
 
 def _first_firing(

@@ -107,11 +107,28 @@ class _Shared:
     metrics: list[FloatArray]
 
 
+def choose_metrics(panel: Panel) -> tuple[str, ...]:
+    """The metrics whose margins every rule of a framework looks at: the most measured ones."""
+    watched = Counter(
+        facts.metric
+        for facts, measured in zip(panel.rules, panel.measured.tolist(), strict=True)
+        if measured and facts.type == "threshold"
+    )
+    return tuple(sorted(watched, key=lambda name: (-watched[name], name))[:MOST_METRICS])
+
+
 def build_tables(
-    panel: Panel, origins: IntArray, pooled: dict[int, FloatArray] | None = None
+    panel: Panel,
+    origins: IntArray,
+    *,
+    pooled: dict[int, FloatArray] | None = None,
+    metrics: tuple[str, ...] | None = None,
 ) -> dict[int, Table]:
-    """The tables of all horizons at these origins (0 … N)."""
-    shared = _shared(panel, origins)
+    """The tables of all horizons at these origins (0 … N).
+
+    Where `panel` is a part, `pooled` (base rates by horizon) and `metrics` are those of the whole.
+    """
+    shared = _shared(panel, origins, choose_metrics(panel) if metrics is None else metrics)
     tables = {}
     for column, horizon in enumerate(HORIZONS):
         base, _ = climatology(
@@ -141,7 +158,7 @@ def build_tables(
     return tables
 
 
-def _shared(panel: Panel, origins: IntArray) -> _Shared:
+def _shared(panel: Panel, origins: IntArray, chosen: tuple[str, ...]) -> _Shared:
     rules, count = len(panel.rules), len(origins)
     totals = np.zeros((rules, panel.hours + 1), np.int32)
     np.cumsum(panel.openings, axis=1, out=totals[:, 1:])
@@ -217,26 +234,22 @@ def _shared(panel: Panel, origins: IntArray) -> _Shared:
     columns["workspace_last_day"] = flat * np.log1p(within(24).sum(axis=0) / max(rules, 1) * 12)
     columns["workspace_open"] = flat * columns["open"].mean(axis=0)
     metrics = [
-        column for name in ("margin", "margin_day") for column in _by_metric(panel, columns[name])
+        column
+        for name in ("margin", "margin_day")
+        for column in _by_metric(panel, columns[name], chosen)
     ]
     return _Shared(columns, crossing, usual, metrics)
 
 
-def _by_metric(panel: Panel, source: FloatArray) -> list[FloatArray]:
-    """For each of the most measured metrics, the mean over the threshold rules on it in the rule's
-    own framework; 0 where there is none.
+def _by_metric(panel: Panel, source: FloatArray, metrics: tuple[str, ...]) -> list[FloatArray]:
+    """For each metric the mean over the threshold rules on it in the rule's own framework; 0 where
+    there is none.
     """
-    watched = Counter(
-        facts.metric
-        for facts, measured in zip(panel.rules, panel.measured.tolist(), strict=True)
-        if measured and facts.type == "threshold"
-    )
-    chosen = sorted(watched, key=lambda name: (-watched[name], name))[:MOST_METRICS]
     frameworks = np.unique([facts.framework_id.hex for facts in panel.rules], return_inverse=True)[
         1
     ]
     result = []
-    for metric in chosen:
+    for metric in metrics:
         on_it = np.array(
             [facts.metric == metric and facts.type == "threshold" for facts in panel.rules]
         )

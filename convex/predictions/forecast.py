@@ -15,7 +15,7 @@ import numpy as np
 
 from convex.metrics.model import FloatArray, IntArray
 from convex.predictions.experts import Fitted
-from convex.predictions.features import Table, build_tables
+from convex.predictions.features import Table, build_tables, choose_metrics
 from convex.predictions.gates import LEAST_TRIGGERS
 from convex.predictions.hindcast import Hindcast, hindcast
 from convex.predictions.mixture import mix, recalibrate
@@ -87,7 +87,11 @@ def forecast(panel: Panel, *, shown: Shown | None = None) -> dict[int, Outlook]:
     trained = choose_trained(panel)
     if len(trained) == 0:
         return {}
-    tables = build_tables(panel.part(trained), origins_of(panel.hours), pooled_rates(panel))
+    part = panel.part(trained)
+    metrics = choose_metrics(part)
+    tables = build_tables(
+        part, origins_of(panel.hours), pooled=pooled_rates(panel), metrics=metrics
+    )
     members = np.full(len(panel.rules), -1)
     members[trained] = np.arange(len(trained))
     models, outlooks = {}, {}
@@ -110,7 +114,7 @@ def forecast(panel: Panel, *, shown: Shown | None = None) -> dict[int, Outlook]:
         outlooks[horizon] = _empty_outlook(panel, trained, past)
     _fill(outlooks, models, tables, trained)
     rest = np.setdiff1d(np.arange(len(panel.rules)), trained)
-    for rows, small in newest_tables(panel, rest):
+    for rows, small in newest_tables(panel, rest, metrics):
         _fill(outlooks, models, small, rows)
     never_less_likely(outlooks)
     return outlooks
@@ -126,30 +130,29 @@ def never_less_likely(outlooks: Mapping[int, Outlook]) -> None:
         shorter = probability
 
 
-def pooled_rates(panel: Panel) -> dict[int, FloatArray]:
-    """By horizon, the pooled base rate of all rules at each origin of `origins_of`."""
-    origins = origins_of(panel.hours)
+def pooled_rates(panel: Panel, origins: IntArray | None = None) -> dict[int, FloatArray]:
+    """By horizon, the base rate of all rules together at each origin (of `origins_of` without)."""
+    places = origins_of(panel.hours) if origins is None else origins
     counted: dict[int, FloatArray] = {}
     for horizon in HORIZONS:
-        total = np.zeros(len(origins))
+        total = np.zeros(len(places))
         for start in range(0, len(panel.rules), _BLOCK):
             block = panel.openings[start : start + _BLOCK]
-            total += climatology(block, origins, horizon)[1] * len(block)
+            total += climatology(block, places, horizon)[1] * len(block)
         counted[horizon] = total / len(panel.rules)
     return counted
 
 
-def newest_tables(panel: Panel, rows: IntArray) -> Iterator[tuple[IntArray, dict[int, Table]]]:
+def newest_tables(
+    panel: Panel, rows: IntArray, metrics: tuple[str, ...]
+) -> Iterator[tuple[IntArray, dict[int, Table]]]:
     """Tables at the panel's end alone, for blocks of rules of neighbouring frameworks."""
     newest = np.array([panel.hours])
-    pooled = {
-        horizon: np.asarray(climatology(panel.openings[:_BLOCK], newest, horizon)[1])
-        for horizon in HORIZONS
-    }
+    pooled = {horizon: rates[-1:] for horizon, rates in pooled_rates(panel, newest).items()}
     order = sorted(rows.tolist(), key=lambda row: (panel.rules[row].framework_id.hex, row))
     for start in range(0, len(order), _BLOCK):
         block = np.array(order[start : start + _BLOCK], np.int64)
-        yield block, build_tables(panel.part(block), newest, pooled)
+        yield block, build_tables(panel.part(block), newest, pooled=pooled, metrics=metrics)
 
 
 def _fill(
