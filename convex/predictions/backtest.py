@@ -2,9 +2,9 @@
 reading.
 
 Rolling origin with purging: experts are fitted anew every four weeks, on windows that had ended;
-weights and calibration use outcomes that had ended at each origin, as in live runs. "mixture" is scored on every
-rule; "shown" is what members would have seen, the base rate where history was not enough; "trusted"
-are the predictions that were more than a base rate.
+weights and calibration use outcomes that had ended at each origin, as in live runs. "mixture" is
+scored on every rule; "shown" is what members would have seen, the base rate where history was not
+enough; "trusted" are the predictions that were more than a base rate.
 """
 
 from __future__ import annotations
