@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from convex.alerts.code.service import (
     plan_files,
 )
 from convex.db import Role
-from convex.errors import InvalidInput, KeptAsCode, NotPermitted
+from convex.errors import Conflict, InvalidInput, KeptAsCode, NotPermitted
 from tests.convex.alerts.conftest import NOW, Bench
 
 FILE = """\
@@ -216,6 +217,16 @@ async def test_what_is_exported_is_what_is_there(code: Code, bench: Bench) -> No
     await code.apply(text)
     assert await code.export() == text
     assert (await code.plan(text, orphans=Orphans.DELETE)).changes == []
+
+
+async def test_applied_twice_at_once_it_is_applied_once(code: Code, bench: Bench) -> None:
+    """The later one finds nothing to do, or fails as a whole; never half of each."""
+    outcomes = await asyncio.gather(*(code.apply(FILE) for _ in range(4)), return_exceptions=True)
+    applied = [one for one in outcomes if isinstance(one, Applied)]
+    assert all(isinstance(one, Applied | Conflict) for one in outcomes)
+    assert sum(len(one.plan.changes) for one in applied) == 2
+    rows = await bench.rows("SELECT name, version FROM convex.alert_rules")
+    assert sorted((row["name"], row["version"]) for row in rows) == [("early", 1), ("late", 1)]
 
 
 async def test_viewers_do_not_apply(code: Code) -> None:
