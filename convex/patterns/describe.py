@@ -233,13 +233,20 @@ def correlated_finding(
             "high": round(high, 4),
         }
     window = (found.high + 1) // SECOND
+    mostly = max(share["value"] for share in shares.values()) >= 0.5
+    how = "fire together" if mostly else "fire together more often than by chance"
     label = (
         f"together {found.met} times: {shares['first']['hits']} of {found.n_a}"
         f" and {shares['second']['hits']} of {found.n_b}"
     )
     evidence = {
         "label": label,
-        "test": _pair_test(found, proof, "interval jitter and whole-day shifts, the larger p"),
+        "test": _pair_test(
+            found,
+            proof,
+            "interval jitter and whole-day shifts, the larger p",
+            windows_tried=found.tried,
+        ),
         "effect": {
             "name": "share of each rule's episodes that meet the other's",
             **shares,
@@ -256,7 +263,7 @@ def correlated_finding(
         Type.CORRELATED,
         one,
         other,
-        f"{one.name} and {other.name} fire together",
+        f"{one.name} and {other.name} {how}",
         label,
         Frequency.NONE,
         None,

@@ -52,20 +52,32 @@ class Meeting:
     tried: int = 1
 
 
-def half_width(a: Instants, b: Instants) -> tuple[int, int]:
-    """How far "at the same time" reaches, and where its stretches begin: five minutes and 0, or
-    half a step of coarser data, so that a stretch holds whole steps.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far "at the same time" reaches to either side, and the stretches of the jitter test."""
+
+    width: int
+    stretch: int
+    origin: int
+
+
+def reaches(a: Instants, b: Instants) -> list[Reach]:
+    """Five minutes; or for coarser data the same step, and the same or a neighbouring one.
+
+    Stretches begin half a step off the grid, so that each holds whole steps.
     """
     step = min(sampling_step(a), sampling_step(b))
     if step <= 2 * NEAR:
-        return NEAR, 0
-    return step // 2, int((a[0] - step // 2) % step)
+        return [Reach(NEAR, JITTER * 2 * NEAR, 0)]
+    origin = int((a[0] - step // 2) % step)
+    return [Reach(times * step // 2, JITTER * step, origin) for times in (1, 3)]
 
 
 def test_together(pairs: Sequence[Sequence2], least_p: float) -> list[Meeting | None]:
     """Whether each two fire at the same time. None with fewer than LEAST_MEETINGS meetings.
 
-    Surrogates are made only where the jitter test reaches `least_p`; else its p-value stands.
+    The best reach counts, its p-value times the number of them. Surrogates are made only where the
+    jitter test comes to `least_p`; else its p-value stands.
     """
     result: list[Meeting | None] = [None] * len(pairs)
     drafts, chances, hits = [], [], []
@@ -73,24 +85,36 @@ def test_together(pairs: Sequence[Sequence2], least_p: float) -> list[Meeting | 
         a, b = both.a, both.b
         if min(len(a), len(b)) < LEAST_MEETINGS:
             continue
-        reach, origin = half_width(a, b)
-        low, high, stretch = -reach, reach - 1, JITTER * 2 * reach
-        met, one = jitter_chances(a, b, low, high, stretch, origin)
-        if met < LEAST_MEETINGS:
-            continue
-        back, other = jitter_chances(b, a, low, high, stretch, origin)
-        drafts.append((at, met, low, high))
-        chances += [one, other]
-        hits += [met, back]
+        tried = reaches(a, b)
+        for reach in tried:
+            low, high = -reach.width, reach.width - 1
+            met, one = jitter_chances(a, b, low, high, reach.stretch, reach.origin)
+            if met < LEAST_MEETINGS:
+                continue
+            back, other = jitter_chances(b, a, low, high, reach.stretch, reach.origin)
+            drafts.append((at, met, low, high, len(tried)))
+            chances += [one, other]
+            hits += [met, back]
     tails = poisson_binomial_tails(chances, hits).reshape(-1, 2).max(axis=1).tolist()
-    for (at, met, low, high), p_jitter in zip(drafts, tails, strict=True):
-        both, expected, p_shift = pairs[at], 0.0, p_jitter
-        if p_jitter <= least_p:
+    for (at, met, low, high, count), p_jitter in zip(drafts, tails, strict=True):
+        both, expected, p_shift, best = pairs[at], 0.0, p_jitter, result[at]
+        if p_jitter * count <= least_p:
             surrogates = shift_surrogates(both, low, high)
             expected, p_shift = float(surrogates.mean()), counted_tail(met, surrogates)
-        p_value = max(p_jitter, p_shift)
-        sizes = (len(both.a), len(both.b))
-        result[at] = Meeting(met, *sizes, low, high, expected, p_value, p_jitter, p_shift)
+        p_value = min(1.0, max(p_jitter, p_shift) * count)
+        if best is None or p_value < best.p_value:
+            result[at] = Meeting(
+                met,
+                len(both.a),
+                len(both.b),
+                low,
+                high,
+                expected,
+                p_value,
+                p_jitter,
+                p_shift,
+                tried=count,
+            )
     return result
 
 
