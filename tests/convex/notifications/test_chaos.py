@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -15,12 +16,13 @@ from convex.db import SYSTEM, Database
 from convex.db.migrate import migrate
 from convex.db.roles import role_url
 from convex.embedded.postgres import EmbeddedPostgres, throwaway_postgres
+from convex.live import Announcer
 from convex.secrets import load_secrets
 from convex.settings import Settings
 from tests.conftest import Tenant
 from tests.convex.notifications import rows
 from tests.convex.notifications.receivers import HttpReceiver, open_http
-from tests.convex.notifications.shifts import at_work, process, towards
+from tests.convex.notifications.shifts import Seen, at_work, process, towards
 from tests.convex.notifications.test_shift import prepare, settled
 
 SEED = 20260310
@@ -72,6 +74,7 @@ async def check(
         attempts = await (
             await connection.execute(
                 "SELECT 'msg_' || replace(n.id::text, '-', '') AS id, n.attempts,"
+                " count(d.status_code) AS answered,"
                 " count(d.id) FILTER (WHERE d.outcome = 'delivered') AS delivered"
                 " FROM convex.alert_notifications AS n"
                 " LEFT JOIN convex.notification_deliveries AS d ON d.notification_id = n.id"
@@ -81,6 +84,8 @@ async def check(
     for row in attempts:
         assert row["delivered"] >= 1
         assert http.ids[row["id"]] <= row["attempts"], "each request was a claim of its own"
+        unanswered = row["attempts"] - row["answered"]
+        assert accepted[row["id"]] <= 1 + unanswered, "twice only within what nobody saw answered"
 
 
 async def test_kill_9_at_random_moments_with_a_receiver_that_misbehaves(
@@ -109,6 +114,11 @@ async def test_kill_9_at_random_moments_with_a_receiver_that_misbehaves(
         moody.patience = 0
         async with fresh_worker.transaction(SYSTEM) as connection:
             await connection.execute("UPDATE convex.channels SET circuit_open_until = NULL")
+            # As if the pauses between attempts, which grow to minutes, were over.
+            await connection.execute(
+                "UPDATE convex.alert_notifications SET due_at = now()"
+                " WHERE state = 'due' AND due_at > now()"
+            )
         async with process(settings):
             await check(fresh_worker, tenant, http, count, moody.accepted)
 
@@ -142,3 +152,72 @@ async def test_postgresql_restarted_in_mid_delivery(server: EmbeddedPostgres) ->
                 free.set()
                 await server.start()
                 await check(worker, tenant, http, count, moody.accepted)
+
+
+async def test_without_valkey_all_is_told_all_the_same(
+    fresh_settings: Settings, fresh_worker: Database
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nowhere = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
+    count, moody = 200, Moody(patience=0)
+    url = role_url(fresh_settings, "convex_worker")
+    async with open_http(moody.answer) as http, Announcer.open(url, nowhere) as wakes:
+        settings = towards(fresh_settings, http)
+        tenant, watched = await prepare(fresh_worker, settings, http.url())
+        seen = Seen()
+        seen.announce = wakes.announce  # type: ignore[method-assign]
+        async with at_work(settings, seen):
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                triggers = await rows.fire(connection, watched, count)
+            wakes.announce(tenant.workspace_id, None)
+            await http.until(count)
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                await rows.move(connection, triggers, "resolved")
+            await http.until(2 * count)
+            await check(fresh_worker, tenant, http, 2 * count, moody.accepted)
+
+
+async def test_a_channel_that_was_gone_and_comes_back_ends_what_it_told(
+    fresh_settings: Settings, fresh_worker: Database
+) -> None:
+    """410 in the middle: nothing more goes there, each row says why, and ends follow the firings
+    that had arrived once an owner has switched the channel on again.
+    """
+    count, gone = 40, False
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=410 if gone else 204)
+
+    async with open_http(answer) as http:
+        settings = towards(fresh_settings, http)
+        tenant, watched = await prepare(fresh_worker, settings, http.url())
+        async with at_work(settings):
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                told = await rows.fire(connection, watched, count)
+            await settled(fresh_worker, tenant)
+            gone = True
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                await rows.fire(connection, watched)
+            await settled(fresh_worker, tenant)
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                await rows.fire(connection, watched, count)
+            await settled(fresh_worker, tenant)
+            assert len(http.ids) == count + 1
+            gone = False
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                await connection.execute(
+                    "UPDATE convex.channels SET enabled = true, disabled_reason = NULL,"
+                    " circuit_open_until = NULL, version = version + 1"
+                )
+                await rows.move(connection, told, "resolved")
+            await http.until(2 * count + 1)
+            ledger = await settled(fresh_worker, tenant)
+    hooks = [one for one in ledger if one["channel_kind"] == "webhook"]
+    states = Counter((one["kind"], one["state"], one["reason"]) for one in hooks)
+    assert states == {
+        ("firing", "delivered", "sent"): count,
+        ("firing", "failed", "sent"): 1,
+        ("firing", "withheld", "no_channel"): count,
+        ("resolved", "delivered", "sent"): count,
+    }
