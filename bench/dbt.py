@@ -127,9 +127,8 @@ def _as_one_statement(settings: Settings) -> str:
         for name in ("fct_notifications", "fct_alert_triggers")
     }
     parts = ", ".join(f"{name} AS ({body})" for name, body in facts.items())
-    head, found, rest = text.partition("with ")
-    assert found
-    assert not head.strip()
+    rest = text.strip().removeprefix("with")
+    assert rest != text.strip()
     statement = f"WITH {parts}, {rest}"
     for name in facts:
         statement = statement.replace(f'"convex"."analytics"."{name}"', name)

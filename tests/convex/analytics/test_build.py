@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psycopg
 import pytest
 import pytest_asyncio
@@ -278,3 +279,26 @@ def test_the_connection_is_taken_from_the_url() -> None:
         "CONVEX_DBT_DATABASE": "convex",
         "CONVEX_DBT_SSLMODE": "require",
     }
+
+
+@pytest.mark.asyncio
+async def test_the_tables_keep_what_the_contracts_promise(
+    settings: Settings, history: Tenant
+) -> None:
+    await build_all(settings)
+    manifest = orjson.loads((build.target_folder(settings) / "manifest.json").read_bytes())
+    with psycopg.connect(role_url(settings, "convex_dbt")) as connection:
+        for mart in MARTS:
+            columns = manifest["nodes"][f"model.convex.{mart}"]["columns"].values()
+            promised = [
+                (column["name"], column["data_type"], bool(column["constraints"]))
+                for column in columns
+            ]
+            found = connection.execute(
+                "SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull"
+                " FROM pg_attribute AS a WHERE a.attrelid = %s::regclass AND a.attnum > 0"
+                " AND NOT a.attisdropped ORDER BY a.attnum",
+                (f"analytics.{mart}",),
+            ).fetchall()
+            short = {"timestamp with time zone": "timestamptz"}
+            assert [(n, short.get(t, t), filled) for n, t, filled in found] == promised, mart
