@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convex.patterns.episodes import GAP, REACH, merge
@@ -44,6 +44,7 @@ def plainly(rows: list[tuple[int, int, int | None]], subject: int) -> list[int]:
     return starts
 
 
+@settings(deadline=None)
 @given(triggers)
 def test_episodes_are_those_of_the_plain_loop(rows: list[tuple[int, int, int | None]]) -> None:
     merged = merge(history(rows))
@@ -51,6 +52,7 @@ def test_episodes_are_those_of_the_plain_loop(rows: list[tuple[int, int, int | N
         assert (merged.starts_of(subject) // MINUTE).tolist() == plainly(rows, subject)
 
 
+@settings(deadline=None)
 @given(triggers, st.randoms(use_true_random=False))
 def test_every_trigger_belongs_to_one_episode_whatever_their_order(
     rows: list[tuple[int, int, int | None]], random: Random

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convex.patterns.lifecycle import APART, FADES_FOR, NEW_FOR, Life, advance
@@ -66,6 +66,7 @@ def test_it_fades_comes_back_or_is_gone_and_then_has_to_be_found_twice_again() -
     assert state(advance(gone, found=True, now=START + FADES_FOR * 2)) == (State.CANDIDATE, 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=60))
 def test_nothing_is_shown_before_two_runs_in_a_row_have_found_it(found: list[bool]) -> None:
     life, row, since = None, 0, START

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convex.patterns.statistics import (
@@ -26,6 +26,7 @@ from convex.patterns.statistics import (
 shares = st.floats(0, 1, allow_subnormal=False)
 
 
+@settings(deadline=None)
 @given(st.lists(shares, max_size=8), st.integers(0, 8))
 def test_the_poisson_binomial_tail_is_the_sum_over_all_outcomes(
     chances: list[float], hits: int
@@ -38,6 +39,7 @@ def test_the_poisson_binomial_tail_is_the_sum_over_all_outcomes(
     assert poisson_binomial_tail(np.array(chances), hits) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.lists(shares, max_size=12), st.integers(0, 6)), max_size=20))
 def test_many_tails_at_once_are_the_tails_one_by_one(
     cases: list[tuple[list[float], int]],
@@ -54,6 +56,7 @@ def test_a_tiny_tail_keeps_its_precision() -> None:
     assert tail == pytest.approx(1e-30)
 
 
+@settings(deadline=None)
 @given(st.lists(shares, min_size=1, max_size=30), st.integers(0, 50))
 def test_q_values_follow_the_order_of_p_values_and_are_no_smaller(
     p_values: list[float], more: int
@@ -83,6 +86,7 @@ def test_surrogates_that_reach_it_bound_a_tail_from_below() -> None:
     assert counted_tail(0, np.zeros(9)) == 1.0
 
 
+@settings(deadline=None)
 @given(st.floats(1e-12, 1), st.floats(1e-12, 1), st.floats(0.01, 0.5))
 def test_confidence_falls_with_the_p_value_and_never_says_certain(
     a: float, b: float, real: float
