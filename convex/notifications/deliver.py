@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import orjson
@@ -25,7 +27,30 @@ from convex.telemetry import get_log
 from convex.telemetry.metrics import notification_latency, notifications
 
 _log = get_log(__name__)
+_SHORTEST_SECRET = 6  # letters; shorter ones are words that a message may have anyway
 _GRACE = 5.0  # seconds beyond the senders' own timeouts, should one not keep to its own
+
+
+def redact(text: str, secret: Mapping[str, Any]) -> str:
+    """The text without anything of the secret: a destination may say back what it was sent.
+
+    Of a URL its path and query count as secret too, which is where services put their tokens.
+    """
+    values = [one for value in secret.values() for one in (value if _is_list(value) else [value])]
+    hidden: set[str] = set()
+    for value in map(str, values):
+        hidden |= {value, quote(value, safe="")}
+        if "://" in value:
+            parts = urlsplit(value)
+            hidden |= {parts.path, parts.query, *parts.path.split("/"), parts.password or ""}
+    for one in sorted(hidden, key=len, reverse=True):
+        if len(one) >= _SHORTEST_SECRET:
+            text = text.replace(one, "…")
+    return text
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
 
 
 class Courier:
@@ -72,9 +97,12 @@ class Courier:
         seconds = self._settings.delivery.timeout.total_seconds() + _GRACE
         try:
             async with asyncio.timeout(seconds):
-                return await sender.send(self.message(claim), destination)
+                receipt = await sender.send(self.message(claim), destination)
         except TimeoutError:
             return retry("No answer in time.")
+        if receipt.error and destination.secret:
+            return replace(receipt, error=redact(receipt.error, destination.secret))
+        return receipt
 
     def message(self, claim: Claim) -> Message:
         """What is said, the rule's templates applied."""
