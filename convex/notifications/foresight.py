@@ -252,7 +252,7 @@ def _actions(stored: Sequence[Any]) -> list[str]:
     """At most three; an action is a sentence, or an object that has one."""
     found: list[str] = []
     for one in stored[:3]:
-        text = one.get("action") or one.get("text") or "" if isinstance(one, dict) else one
+        text = one.get("action") or one.get("title") or "" if isinstance(one, dict) else one
         if text:
             found.append(str(text))
     return found
