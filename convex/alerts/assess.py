@@ -48,8 +48,8 @@ async def assess(
     history: bool | None = None,
 ) -> Assessment:
     """Evaluate every rule that watches one of the batch's metrics; writes nothing."""
-    metrics = dict.fromkeys(place.metric_id for place in intake.places)
-    by_metric = await states.active_rules(connection, workspace_id, list(metrics))
+    metrics = {place.metric_number: place.metric_id for place in intake.places}
+    by_metric = await states.active_rules(connection, workspace_id, list(metrics.values()))
     assessor = Assessor(connection, workspace_id, intake, now, history)
     if by_metric:
         rules = [rule for some in by_metric.values() for rule in some]

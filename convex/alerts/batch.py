@@ -63,7 +63,7 @@ class Batch:
         places = self._intake.places
         first = 0
         for index in range(1, len(places) + 1):
-            if index == len(places) or places[index].metric_id != places[first].metric_id:
+            if index == len(places) or places[index].metric_number != places[first].metric_number:
                 yield places[first].metric_id, first, index
                 first = index
 

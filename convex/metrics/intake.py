@@ -86,16 +86,15 @@ async def take_in(
     usable, stale = _check(batch, now, policy, refused)
     places = await _find(connection, workspace_id, keys, usable | stale, codes, coming)
     for attempt in range(_ATTEMPTS):
-        found = {place.series_id for place in places if isinstance(place, Place)}
-        ids = np.array(sorted(found), np.int64)
-        locked = await store.lock_series(connection, workspace_id, ids)
-        gone = found - set(locked.ids.tolist())
-        if not gone or attempt == _ATTEMPTS - 1:
+        ids = _ids_of(places)
+        wanted = np.unique(ids[ids >= 0])
+        locked = await store.lock_series(connection, workspace_id, wanted)
+        if len(locked.ids) == len(wanted) or attempt == _ATTEMPTS - 1:
             break
-        forget(workspace_id, gone)
+        forget(workspace_id, set(np.setdiff1d(wanted, locked.ids).tolist()))
         places = await _find(connection, workspace_id, keys, usable | stale, codes, coming)
     _refuse(batch, codes, places, usable | stale, refused)
-    intake = _arrange(batch, codes, places, usable, stale, locked)
+    intake = _arrange(batch, codes, places, ids, usable, stale, locked)
     intake.rejected = refused
     await _store(connection, workspace_id, intake)
     if refused:
@@ -184,9 +183,11 @@ async def _find(
     coming: Coming,
 ) -> list[Place | Refused | None]:
     """The place of each key, in the order of their numbers; None where no point needs it."""
+    known = remembered(workspace_id)
+    if wanted.all() and len(places := [known.get(key) for key in keys]) and None not in places:
+        return list(places)
     needed = np.zeros(len(keys), np.bool_)
     needed[codes[wanted]] = True
-    known = remembered(workspace_id)
     found: list[Place | Refused | None] = [
         known.get(key) if need else None for key, need in zip(keys, needed.tolist(), strict=True)
     ]
@@ -208,34 +209,49 @@ def _refuse(
     usable: BoolArray,
     refused: list[RejectedPoint],
 ) -> None:
-    bad = np.array([isinstance(place, Refused) for place in places], np.bool_)
-    if not bad.any():
+    if not any(isinstance(place, Refused) for place in places):
         return
+    bad = np.array([isinstance(place, Refused) for place in places], np.bool_)
     for index in np.flatnonzero(bad[codes] & usable).tolist():
         place = places[codes[index]]
         assert isinstance(place, Refused)
         refused.append(RejectedPoint(place.reason, place.detail, _as_json(batch, index)))
 
 
+def _ids_of(places: list[Place | Refused | None]) -> IntArray:
+    """The series of each place, -1 for what is none."""
+    return np.array(
+        [place.series_id if isinstance(place, Place) else -1 for place in places], np.int64
+    )
+
+
+def _order(
+    places: list[Place | Refused | None], ids: IntArray, locked: IntArray
+) -> tuple[list[Place], IntArray]:
+    """The series that are there, those of one metric together; and which of them each place is, -1
+    for none.
+    """
+    unique, first, which = np.unique(ids, return_index=True, return_inverse=True)
+    at = np.minimum(np.searchsorted(locked, unique), max(0, len(locked) - 1))
+    there = np.flatnonzero(locked[at] == unique) if len(locked) else np.empty(0, np.int64)
+    numbers = np.array([places[row].metric_number for row in first[there].tolist()], np.int64)
+    there = there[np.lexsort((unique[there], numbers))]
+    rank = np.full(len(unique), -1, np.int64)
+    rank[there] = np.arange(len(there))
+    good = [places[row] for row in first[there].tolist()]
+    return good, rank[which]
+
+
 def _arrange(
     batch: PointBatch,
     codes: IntArray,
     places: list[Place | Refused | None],
+    ids: IntArray,
     usable: BoolArray,
     stale: BoolArray,
     locked: store.LockedSeries,
 ) -> Intake:
-    rows = {int(series_id): row for row, series_id in enumerate(locked.ids)}
-    known = {place.series_id: place for place in places if isinstance(place, Place)}
-    good = sorted(
-        (place for series_id, place in known.items() if series_id in rows),
-        key=lambda place: (place.metric_id.int, place.series_id),
-    )
-    ranks = {place.series_id: rank for rank, place in enumerate(good)}
-    rank = np.array(
-        [ranks.get(place.series_id, -1) if isinstance(place, Place) else -1 for place in places],
-        np.int64,
-    )
+    good, rank = _order(places, ids, locked.ids)
     series = rank[codes]
     chosen = np.flatnonzero(usable & (series >= 0))
     # Stable: of equal instants the one that came last stays last, and is the one that counts.
@@ -247,7 +263,7 @@ def _arrange(
     repeats = np.flatnonzero(~last)
     corrected = int(np.count_nonzero(values[repeats] != values[repeats + 1]))
     series, timestamps, values = series[last], timestamps[last], values[last]
-    row_of = np.array([rows[place.series_id] for place in good], np.int64)
+    row_of = np.searchsorted(locked.ids, np.array([place.series_id for place in good], np.int64))
     newest = locked.newest[row_of]
     ends: dict[int, list[int]] = {}
     for index in np.flatnonzero(stale & (rank[codes] >= 0)).tolist():

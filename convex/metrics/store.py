@@ -214,14 +214,21 @@ class NewestColumns:
 async def insert_points(
     connection: Connection, workspace_id: UUID, points: PointColumns, newest: NewestColumns
 ) -> int:
-    """Store points newer than any of their series, and move the series on; returns how many."""
+    """Store points newer than any of their series, and move the series on; returns how many.
+
+    The rows of the series are locked and these points newer than any of theirs, so nothing can be
+    in conflict. They are looked up one by one: asked for as a join, a planner without statistics
+    goes through all series of the workspace for each.
+    """
     cursor = await array_cursor(connection).execute(
-        "WITH moved AS (UPDATE convex.series AS s SET newest_at = nullif(m.newest, '-infinity'),"
-        " ended_at = nullif(m.ended, '-infinity') FROM unnest(%s, %s, %s) AS m (id, newest, ended)"
-        " WHERE s.workspace_id = %s AND s.id = m.id)"
+        "WITH moved AS (UPDATE convex.series AS s SET newest_at = nullif(f.newest, '-infinity'),"
+        " ended_at = nullif(f.ended, '-infinity') FROM (SELECT l.place, m.newest, m.ended"
+        " FROM unnest(%s, %s, %s) AS m (id, newest, ended)"
+        " CROSS JOIN LATERAL (SELECT t.ctid AS place FROM convex.series AS t WHERE t.id = m.id"
+        " OFFSET 0) AS l) AS f WHERE s.ctid = f.place AND s.workspace_id = %s)"
         " INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
         " SELECT %s, w.series_id, w.timestamp, w.value FROM unnest(%s, %s, %s)"
-        " AS w (series_id, timestamp, value) ON CONFLICT (series_id, timestamp) DO NOTHING",
+        " AS w (series_id, timestamp, value)",
         (
             Bigints(newest.series),
             Instants(newest.newest),

@@ -8,3 +8,4 @@ DROP TABLE convex.metric_ranges;
 DROP FUNCTION convex.expire_partition, convex.list_partitions, convex.ensure_summary_partitions;
 DROP TABLE convex.hourly_points, convex.daily_points;
 DROP POLICY functions_select ON convex.points;
+ALTER TABLE convex.series RESET (fillfactor);
