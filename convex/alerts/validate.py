@@ -174,5 +174,11 @@ def _check_time(draft: RuleDraft) -> None:
             raise _refuse("group_by", "A milestone is reached by each series: it has no group_by.")
         if draft.no_data is not NoData.KEEP:
             raise _refuse("no_data", "A milestone waits; it does not watch for missing data.")
+    if draft.group_by and draft.evaluation_offset_seconds:
+        raise _refuse(
+            "evaluation_offset",
+            "A group is judged in the order in which things happened to all its series; an offset"
+            " would delay each by itself. Take either group_by or evaluation_offset.",
+        )
     if draft.no_data is not NoData.KEEP and draft.no_data_after_seconds == 0:
         raise _refuse("no_data_after", "Say after how long without points the data is missing.")

@@ -53,7 +53,10 @@ def rule_fields(draw: st.DrawFn) -> dict[str, Any]:
         "deduplication_window_seconds": draw(st.sampled_from([0, 120, 300])),
         "no_data": draw(st.sampled_from(list(NoData))),
         "no_data_after_seconds": draw(st.sampled_from([240, 900])),
-        "evaluation_offset_seconds": draw(st.sampled_from([0, 0, 0, 60])),
+        # No series has a site, so they are one group; it cannot have an offset.
+        **draw(
+            st.sampled_from([{}, {}, {"evaluation_offset_seconds": 60}, {"group_by": ("site",)}])
+        ),
     }
     if kind == "change":
         return fields | {
@@ -85,8 +88,9 @@ def stories(draw: st.DrawFn) -> Story:
             )
         ):
             minute += gap
-            if minute <= 119:
-                points.append((minute, float(value), {"gate": gate}))
+            if minute <= 119:  # no two series at one instant: a group takes them in order of time
+                at_minute = minute + GATES.index(gate) / 8
+                points.append((at_minute, float(value), {"gate": gate}))
     points.sort(key=lambda point: point[0])
     batches: list[list[Point]] = []
     left = points

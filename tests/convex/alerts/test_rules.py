@@ -55,6 +55,7 @@ ANOMALY = {"type": RuleType.ANOMALY, "threshold_value": None}
         ("for", {"type": RuleType.MILESTONE, "for_seconds": 60}),
         ("no_data", {"type": RuleType.MILESTONE, "no_data": NoData.OK}),
         ("group_by", {"type": RuleType.MILESTONE, "group_by": ("site",)}),
+        ("evaluation_offset", {"group_by": ("site",), "evaluation_offset_seconds": 60}),
         ("method", {**ANOMALY, "method": "magic"}),
         ("method", {"method": "robust_z"}),
         ("window", {**ANOMALY, "window_seconds": 60}),
