@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import pytest_asyncio
 from convex.analytics import build, read
 from convex.db import Database
 from convex.db.roles import role_url
+from convex.errors import InvalidInput
 from convex.settings import Settings
+from flows.build_marts import build_marts
 from tests.convex.analytics.history import write_history
 from tests.flows.prefect_server import flow_environment, prefect_server
 
@@ -127,3 +130,8 @@ async def test_what_failed_is_tried_again_alone(
     assert states["model fct_predictions"]["COMPLETED"] == 1
     assert states["model fct_predictions"]["FAILED"] >= 1
     assert states["model alert_analytics"] == {"COMPLETED": 1}
+
+
+async def test_a_backfill_without_its_first_day_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="first day"):
+        await build_marts.fn(backfill_to=date(2026, 3, 1))
