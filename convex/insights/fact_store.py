@@ -97,7 +97,7 @@ async def patterns(
     *,
     framework_id: UUID | None = None,
     rule_id: UUID | None = None,
-    limit: int = 5,
+    limit: int = 3,
 ) -> list[Row]:
     """Patterns that persist, the most certain first."""
     return await _all(

@@ -209,10 +209,15 @@ async def add_predictions(connection: Connection, scope: Scope, packer: Packer) 
 
 async def add_quality(connection: Connection, scope: Scope, packer: Packer) -> None:
     """What the newest checks of the data said."""
-    for row in await fact_store.quality(connection, scope.workspace_id):
-        suite = row["suite"]
-        about = About(end=row["finished_at"])
-        packer.add("quality.passed", f"checks of {suite} that held", row["passed"], "checks", about)
-        packer.add(
-            "quality.failed", f"checks of {suite} that failed", row["failed"], "checks", about
-        )
+    rows = await fact_store.quality(connection, scope.workspace_id)
+    if not rows:
+        return
+    at = About(end=max(row["finished_at"] for row in rows))
+    held = sum(row["passed"] for row in rows)
+    packer.add("quality.passed", "checks of the data that held", held, "checks", at)
+    for row in rows:
+        if row["failed"]:
+            what = f"checks of {row['suite']} that failed"
+            packer.add("quality.failed", what, row["failed"], "checks", at)
+    if not any(row["failed"] for row in rows):
+        packer.add("quality.failed", "checks of the data that failed", 0, "checks", at)

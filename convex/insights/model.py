@@ -263,12 +263,18 @@ def _exponent(size: float) -> int:
     return math.floor(math.log10(size))
 
 
+_LONGER = (("s", 120, 60, "min"), ("min", 120, 60, "h"), ("h", 96, 24, "days"))
+
+
 def show(value: Value, unit: str) -> str:
     """A value with its unit, as it is written in a sentence."""
     if isinstance(value, str):
         return show_instant(datetime.fromisoformat(value)) if unit == INSTANT else value
     if unit == RATIO:
         return f"{show_number(_tidy(value * 100))} %"
+    for small, longest, size, large in _LONGER:  # 537 min are read as 8.95 h
+        if unit == small and abs(value) >= longest:
+            return show(_tidy(value / size), large)
     return f"{show_number(value)} {unit}".rstrip()
 
 

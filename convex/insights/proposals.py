@@ -34,7 +34,7 @@ def from_tuning(rule: Rule, tuning: Tuning) -> Proposal | None:
     if best is None or best.saved < max(_LEAST_SAVED, now.per_week * _LEAST_SHARE):
         return None
     changes = changes_between(rule, best.rule)
-    said = ", ".join(f"{name} {_text(value)}" for name, value in changes.items())
+    said = ", ".join(_text(name, value) for name, value in changes.items())
     return Proposal(
         origin=Origin.TUNING,
         fingerprint=f"rule:{rule.id}:tune",
@@ -66,8 +66,11 @@ def changes_between(before: Rule, after: Rule) -> dict[str, Any]:
     return found
 
 
-def _text(value: Any) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def _text(name: str, value: Any) -> str:
+    words = name.removesuffix("_value").replace("_", " ")
+    if value is None:
+        return f"no {words}"
+    return f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}"
 
 
 def _backtests(tuning: Tuning, best: Candidate) -> dict[str, Any]:
@@ -123,11 +126,11 @@ def from_quality(run: Mapping[str, Any]) -> Iterator[Proposal]:
         if one["severity"] == "info":
             continue
         column = one.get("column") or ""
-        about = f" of {column}" if column else ""
+        says = (one.get("says") or one["name"]).rstrip(".")
         yield Proposal(
             origin=Origin.QUALITY,
             fingerprint=f"quality:{run['suite']}:{one['name']}:{column}",
-            title=f"Repair the data{about}: {one.get('says') or one['name']} does not hold",
+            title=f"Repair the data so that this holds: {says}",
             action={"kind": "repair_data", "suite": run["suite"], "expectation": one["name"]},
             actionability=55 if one["severity"] == "critical" else 40,
             evidence={"suite": run["suite"], "checked_at": run["finished_at"], **one},

@@ -17,10 +17,11 @@ from convex.insights.answers import (
     SeverityWord,
     Statement,
 )
-from convex.insights.model import INSTANT, Fact, Kind, Pack
+from convex.insights.model import INSTANT, Fact, Kind, Pack, show
 from convex.insights.verify import MOST
 
 _PROBABLE = 25.0  # a predicted probability worth a sentence, in %
+_RISKY = 20.0  # a risk score worth one, where there are several
 _MOST_FACTS_TOLD = 5
 
 
@@ -119,7 +120,8 @@ def _summary(pack: Pack) -> Iterable[Statement]:
     trend = pack.find("health.trend")
     if trend is not None and _number(trend):
         said = trend.what.rpartition("which is ")[2]
-        text = f"Health is {said}: by {trend.shown} over the last 7 days."
+        pace = show(abs(_number(trend)), trend.unit)
+        text = f"Health is {said}: it changes by {pace} over the last 7 days."
         yield _say(text, trend)
     hour, share = pack.find("busy.hour"), pack.find("busy.hour_share")
     if hour is not None and share is not None:
@@ -152,11 +154,10 @@ def _findings(pack: Pack) -> Iterable[Finding]:
         )
         poor = _number(score) < 50
         yield _found(text, "warning" if poor else "info", value, score, target, limit)
-    for fired, taken in _groups(pack, "noise.triggers", "noise.acknowledged"):
-        if fired is None or taken is None or not _number(fired) or _number(taken):
-            continue
-        text = f"{named(fired.of)} opened {_alerts(fired)} and nobody acknowledged any of them."
-        yield _found(text, "info", fired, taken)
+    for fired, told, taken in _unheard(pack):
+        text = f"{named(fired.of)} opened {_alerts(fired)}, and nobody acknowledged "
+        text += "it." if _number(fired) == 1 else "any of them."
+        yield _found(text, "info", fired, told, taken)
     for busy in pack.all("frameworks.alerts")[:1]:
         if _number(busy):
             text = f"{named(busy.of)} had the most alerts: {_number(busy):,.0f}."
@@ -169,8 +170,7 @@ def _findings(pack: Pack) -> Iterable[Finding]:
         yield _found(text, "info", sure, due)
     for failed in pack.all("quality.failed"):
         if _number(failed):
-            text = f"Data quality: {_number(failed):,.0f} of the {failed.what}."
-            yield _found(text, "warning", failed)
+            yield _found(f"Data quality: {_failed(failed)}.", "warning", failed)
 
 
 def _risks(pack: Pack) -> Iterable[RiskItem]:
@@ -183,6 +183,10 @@ def _risks(pack: Pack) -> Iterable[RiskItem]:
             of = f" of {named(factors[0].of)}" if factors[0].of else ""
             text += f"; most of it comes from {cause}{of}"
         yield RiskItem(text=text + ".", score=_number(score), facts=_ids([score, *factors[:1]]))
+    for one in pack.all("frameworks.risk"):
+        if _number(one) >= _RISKY:
+            text = f"The risk score of {named(one.of)} is {one.shown}."
+            yield RiskItem(text=text, score=_number(one), facts=[one.id])
     for likely, usual in _groups(pack, "prediction.probability", "prediction.usual"):
         if likely is None or usual is None or _number(likely) < _PROBABLE:
             continue
@@ -202,13 +206,13 @@ def _advice(pack: Pack) -> Iterable[Advice]:
                 " acknowledged."
             )
             yield Advice(text=text, actionability=90, facts=[since.id])
-    for fired, taken in _groups(pack, "noise.triggers", "noise.acknowledged"):
-        if fired is not None and taken is not None and _number(fired) > 1 and not _number(taken):
+    for fired, told, taken in _unheard(pack):
+        if _number(fired) > 1:
             text = (
                 f"Look at the tuning of {named(fired.of)}: it opened {_alerts(fired)} that nobody"
                 " acknowledged."
             )
-            yield Advice(text=text, actionability=75, facts=_ids([fired, taken]))
+            yield Advice(text=text, actionability=75, facts=_ids([fired, told, taken]))
     for score, target in _groups(pack, "health.metric.score", "health.metric.target"):
         if score is not None and target is not None and _number(score) < 50:
             text = f"Bring {named(score.of)} back towards its target of {target.shown}."
@@ -216,7 +220,7 @@ def _advice(pack: Pack) -> Iterable[Advice]:
             break
     for failed in pack.all("quality.failed"):
         if _number(failed):
-            text = f"Read the report of the {failed.what}: {_number(failed):,.0f}."
+            text = f"Read the data quality report: {_failed(failed)}."
             yield Advice(text=text, actionability=65, facts=[failed.id])
             break
 
@@ -338,6 +342,22 @@ def _plain(fact: Fact) -> str:
 
 
 # -- pieces
+
+
+def _unheard(pack: Pack) -> Iterable[tuple[Fact, Fact, Fact]]:
+    """Rules that people were told of and that nobody acknowledged: fired, told, acknowledged."""
+    for group in _groups(pack, "noise.triggers", "noise.pages", "noise.acknowledged"):
+        fired, told, taken = group
+        if fired is None or told is None or taken is None:
+            continue
+        if _number(fired) and _number(told) and not _number(taken):
+            yield fired, told, taken
+
+
+def _failed(fact: Fact) -> str:
+    """ "2 checks of series failed"."""
+    what = fact.what.removesuffix(" that failed").removeprefix("checks")
+    return f"{_number(fact):,.0f} {_one_of(_number(fact), 'check')}{what} failed"
 
 
 def _found(text: str, severity: SeverityWord, *facts: Fact | None) -> Finding:

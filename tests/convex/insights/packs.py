@@ -81,6 +81,7 @@ def airport_pack(kind: Kind = Kind.FRAMEWORK, name: str = "Newark", rule: str = 
     )
     add("prediction.usual", "how probable it usually is", 21.0, PERCENT, likely)
     add("noise.triggers", "alerts of this rule", 1234, "triggers", about)
+    add("noise.pages", "messages of this rule", 40, "pages", about)
     add("noise.acknowledged", "alerts that somebody acknowledged", 0, "triggers", about)
     add("quality.failed", "checks of points that failed", 2, "checks", end=HOUR)
     return pack(kind, name, NOW, packer, names=[name])
@@ -107,7 +108,7 @@ KEYS = (
     *("alerts.previous", "alerts.severity.critical", "alerts.response", "alerts.resolve"),
     *("open.total", "open.since", "open.value", "open.limit", "health.metric.value"),
     *("health.metric.score", "health.metric.target", "health.metric.limit", "risk.score"),
-    *("risk.factor.stale_data", "noise.triggers", "noise.acknowledged", "busy.hour"),
+    *("risk.factor.stale_data", "noise.triggers", "noise.pages", "noise.acknowledged", "busy.hour"),
     *("busy.hour_share", "pattern.confidence", "pattern.next", "prediction.probability"),
     *("prediction.usual", "quality.failed", "frameworks.alerts", "trigger.value"),
     *("trigger.threshold", "trigger.lasted", "series.usual", "series.day_mean", "series.day_max"),
@@ -119,6 +120,9 @@ _TEXTS = {"health.status": "fair", "busy.hour": "09:00 to 10:00 UTC"}
 _SCORES = {"risk.score": HUNDRED, "prediction.probability": PERCENT}
 _WHATS = {
     "history.week": "alerts of the same rule",
+    "series.day_mean": "mean over the 24 h before",
+    "series.day_max": "highest value of the 24 h before",
+    "health.metric.value": "aggregate of the metric over the last 24 h",
     "open.since": "since when this critical alert is open (not acknowledged)",
 }
 

@@ -173,7 +173,7 @@ def test_metrics_that_pull_down_and_checks_that_fail_are_proposed() -> None:
         "failures": [{**failing, "severity": "warning"}, {**failing, "severity": "info"}],
     }
     (made,) = proposals.from_quality(run)
-    assert made.title == "Repair the data of value: no gaps does not hold"
+    assert made.title == "Repair the data so that this holds: no gaps"
     assert made.effect == {"failing_rows": 7}
 
 

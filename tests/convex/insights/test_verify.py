@@ -143,7 +143,7 @@ def test_a_framework_reads_like_this() -> None:
         "12 alerts opened (2026-11-18 to 2026-11-24), 4 more than in the window before.",
         "Of these alerts 3 were critical.",
         "The median time to acknowledge was 12.5 min, to resolve 95 min.",
-        "Health is worsening: by -1.84 points a day over the last 7 days.",
+        "Health is worsening: it changes by 1.84 points a day over the last 7 days.",
     ]
     assert written.findings[0].severity == "critical"
     assert written.findings[0].text == (
