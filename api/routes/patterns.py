@@ -21,7 +21,7 @@ from convex.alerts import trigger_store
 from convex.alerts.present import trigger_json
 from convex.cache import Area
 from convex.db.pages import Page
-from convex.patterns import read_store, service
+from convex.patterns import present, read_store
 from convex.patterns.read_store import PatternFilters
 
 router = new_router("patterns")
@@ -60,12 +60,12 @@ async def list_patterns(
                 connection, workspace_id, filters, limit=pages.limit, cursor=pages.cursor
             )
             run = await read_store.newest_run(connection, workspace_id)
-            short = await service.shortages(connection, workspace_id, rule, resources.now())
+            short = await present.shortages(connection, workspace_id, rule, resources.now())
         return encode(
             {
-                "items": [service.pattern_json(row) for row in page.items],
+                "items": [present.pattern_json(row) for row in page.items],
                 "next_cursor": page.next_cursor,
-                "run": service.run_json(run),
+                "run": present.run_json(run),
                 "not_enough_history": short,
             }
         )
@@ -108,7 +108,7 @@ async def get_pattern(
     advice = await read_store.find_advice(connection, caller.workspace_id, row["fingerprint"])
     return reply(
         request,
-        {**service.pattern_json(row), "evidence": row["evidence"], "recommendation": advice},
+        {**present.pattern_json(row), "evidence": row["evidence"], "recommendation": advice},
     )
 
 

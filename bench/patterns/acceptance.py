@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ class Null:
     @property
     def allowed(self) -> float:
         """.05 and two standard errors of a share of that size."""
-        return 0.05 + 2 * (0.05 * 0.95 / self.runs) ** 0.5
+        return 0.05 + 2 * math.sqrt(0.05 * 0.95 / self.runs)
 
 
 @dataclass(slots=True)

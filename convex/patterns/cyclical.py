@@ -14,9 +14,9 @@ from scipy.special import gammainc
 
 from convex.patterns.episodes import GAP, Episodes
 from convex.patterns.model import NEVER, SECOND, Floats
+from convex.patterns.needs import CYCLICAL_INTERVALS
 from convex.patterns.statistics import interquartile
 
-LEAST_INTERVALS = 8
 MOST_SPREAD = 0.5
 
 
@@ -33,7 +33,7 @@ class Cycle:
 
 
 def test_cycles(episodes: Episodes) -> Floats:
-    """p-values by subject; NaN below LEAST_INTERVALS."""
+    """p-values by subject; NaN below CYCLICAL_INTERVALS."""
     subjects = len(episodes.counts)
     if not len(episodes.subject):
         return np.full(subjects, np.nan)
@@ -44,7 +44,7 @@ def test_cycles(episodes: Episodes) -> Floats:
     n = np.bincount(of, minlength=subjects).astype(np.float64)
     total = np.bincount(of, rest, subjects)
     logs = np.bincount(of, np.log(rest), subjects)
-    enough = n >= LEAST_INTERVALS
+    enough = n >= CYCLICAL_INTERVALS
     safe = np.where(enough, n, 2.0)
     mean = np.where(enough, total / safe, 1.0)
     statistic = 2 * (safe * np.log(mean) - logs) / (1 + (safe + 1) / (6 * safe))

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convex.patterns import cyclical, describe, escalating, pairs, seasonal, together, wording
+from convex.patterns import (
+    cyclical,
+    describe,
+    escalating,
+    needs,
+    pairs,
+    seasonal,
+    together,
+    wording,
+)
 from convex.patterns.episodes import Episodes, merge
 from convex.patterns.model import (
     DAY,
@@ -105,7 +114,7 @@ def _seasonal(look: Look) -> tuple[list[Finding], Tested]:
             int(look.clock.local(look.since[[subject]])[0]),
             local_end,
         )
-        if card.hits < seasonal.LEAST_CYCLES or card.lift < LEAST_LIFT:
+        if card.hits < needs.SEASONAL_CYCLES or card.lift < LEAST_LIFT:
             continue
         findings.append(
             describe.seasonal_finding(
@@ -161,7 +170,7 @@ def _is_calendar(period: float, season: Finding) -> bool:
 def _escalating(look: Look) -> tuple[list[Finding], Tested]:
     episodes, end = look.episodes, look.history.end
     days = (end - look.since) / DAY
-    enough = (episodes.counts >= escalating.LEAST_EPISODES) & (days >= escalating.LEAST_DAYS)
+    enough = (episodes.counts >= needs.ESCALATING_EPISODES) & (days >= needs.ESCALATING_DAYS)
     tested = np.flatnonzero(enough)
     grown = []
     for subject in tested.tolist():
@@ -199,8 +208,8 @@ def _escalating(look: Look) -> tuple[list[Finding], Tested]:
 
 def _eligible(look: Look) -> NDArray[np.bool_]:
     days = (look.history.end - look.since) / DAY
-    found: NDArray[np.bool_] = (look.episodes.counts >= pairs.LEAST_MEETINGS) & (
-        days >= pairs.LEAST_DAYS
+    found: NDArray[np.bool_] = (look.episodes.counts >= needs.PAIR_EPISODES) & (
+        days >= needs.PAIR_DAYS
     )
     return found
 
@@ -296,35 +305,11 @@ def _following(look: Look, candidates: pairs.Candidates, able: int) -> tuple[lis
     )
 
 
-NEEDS = {
-    Type.SEASONAL: (
-        f"{seasonal.LEAST_EPISODES} episodes and {seasonal.LEAST_DAYS} days for times of the day,"
-        f" {seasonal.LEAST_WEEKS} weeks for weekdays, {seasonal.LEAST_MONTHS} months for dates"
-    ),
-    Type.CYCLICAL: f"{cyclical.LEAST_INTERVALS + 1} episodes",
-    Type.CORRELATED: f"{pairs.LEAST_MEETINGS} episodes and {pairs.LEAST_DAYS} days",
-    Type.TRIGGERED_BY: f"{pairs.LEAST_MEETINGS} episodes and {pairs.LEAST_DAYS} days",
-    Type.ESCALATING: (f"{escalating.LEAST_EPISODES} episodes and {escalating.LEAST_DAYS} days"),
-}
-
-
 def _tested(
     kind: Type, eligible: int, significant: int, found: int, too_short: int, cut: str = ""
 ) -> Tested:
-    return Tested(kind, eligible, significant, found, too_short, NEEDS[kind], cut)
+    return Tested(kind, eligible, significant, found, too_short, needs.NEEDS[kind], cut)
 
 
 def _sorted(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda one: (one.p_value, one.fingerprint))
-
-
-def lacking(episodes: int, days: float) -> list[Type]:
-    """The types for which so many episodes in so many days are too little of a history."""
-    least = {
-        Type.SEASONAL: (seasonal.LEAST_EPISODES, seasonal.LEAST_DAYS),
-        Type.CYCLICAL: (cyclical.LEAST_INTERVALS + 1, 0),
-        Type.CORRELATED: (pairs.LEAST_MEETINGS, pairs.LEAST_DAYS),
-        Type.TRIGGERED_BY: (pairs.LEAST_MEETINGS, pairs.LEAST_DAYS),
-        Type.ESCALATING: (escalating.LEAST_EPISODES, escalating.LEAST_DAYS),
-    }
-    return [kind for kind, (few, short) in least.items() if episodes < few or days < short]

@@ -19,7 +19,6 @@ from convex.patterns.episodes import GAP
 from convex.patterns.model import DAY, Instants
 from convex.patterns.statistics import normal_tail, ratio_interval
 
-LEAST_EPISODES, LEAST_DAYS = 10, 90
 LEAST_RATIO = 1.3
 BIN = 3 * DAY
 

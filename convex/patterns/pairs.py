@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from convex.patterns.episodes import Episodes
 from convex.patterns.model import DAY, HOUR, MINUTE, SECOND, Floats, Instants
+from convex.patterns.needs import PAIR_DAYS, PAIR_EPISODES
 from convex.patterns.statistics import QUALITY, poisson_tail
 
-LEAST_MEETINGS = 4
-LEAST_DAYS = 14
+LEAST_MEETINGS = PAIR_EPISODES
 NEAR = 5 * MINUTE
 LAGS = (5 * MINUTE, 15 * MINUTE, 60 * MINUTE)
 JITTER = 12  # a stretch holds so many windows
@@ -205,7 +205,7 @@ def common_time(a: Instants, b: Instants, since_a: int, since_b: int, end: int) 
     """Both from when both are known, in whole days up to the end; None for under two weeks."""
     start = max(since_a, since_b)
     days = int((end - start) // DAY)
-    if days < LEAST_DAYS:
+    if days < PAIR_DAYS:
         return None
     start = end - days * DAY
     return Sequence2(a[a >= start], b[b >= start], start, days)

@@ -17,11 +17,15 @@ from numpy.typing import NDArray
 
 from convex.patterns.episodes import Episodes
 from convex.patterns.model import DAY, HOUR, MINUTE, WEEK, Floats, Instants
+from convex.patterns.needs import (
+    SEASONAL_DAYS,
+    SEASONAL_EPISODES,
+    SEASONAL_MONTHS,
+    SEASONAL_WEEKS,
+)
 from convex.patterns.statistics import binomial_tail, cauchy_combination
 from convex.patterns.wall_clock import day_of, month_of, week_of
 
-LEAST_EPISODES, LEAST_CYCLES = 8, 4
-LEAST_WEEKS, LEAST_DAYS, LEAST_MONTHS = 8, 14, 6
 _MONDAY = 4 * DAY  # 1970-01-05
 _STRETCHES, _LONGEST = 12, 7
 _DAY_HARMONICS, _WEEK_HARMONICS = (1, 2, 3, 4), (1, 2, 3)
@@ -91,9 +95,9 @@ def test_seasons(episodes: Episodes, local: Instants, since: Instants, end: int)
     subjects = len(since)
     result = np.full((len(TESTS), subjects), np.nan)
     counts = episodes.counts
-    enough = (counts >= LEAST_EPISODES) & (end - since >= LEAST_DAYS * DAY)
-    weekly = enough & (end - since >= LEAST_WEEKS * WEEK)
-    monthly = enough & (end - since >= LEAST_MONTHS * 30 * DAY)
+    enough = (counts >= SEASONAL_EPISODES) & (end - since >= SEASONAL_DAYS * DAY)
+    weekly = enough & (end - since >= SEASONAL_WEEKS * WEEK)
+    monthly = enough & (end - since >= SEASONAL_MONTHS * 30 * DAY)
     subject = episodes.subject
     days = np.maximum((end - since) / DAY, 1.0)
     for row, harmonic in enumerate(_DAY_HARMONICS):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convex.patterns import seasonal
 from convex.patterns.model import DAY, MINUTE, Floats, Instants
+from convex.patterns.needs import SEASONAL_CYCLES
 from convex.patterns.seasonal import Season, describe_season
 from convex.patterns.wall_clock import WEEKDAYS, show_minute
 
@@ -40,7 +40,7 @@ def measure_season(local: Instants, by_test: Floats, since: int, end: int) -> Se
     cut = int(since + (end - since) * LAST_THIRD)
     early = local[local < cut]
     later = None
-    if len(early) >= seasonal.LEAST_CYCLES:
+    if len(early) >= SEASONAL_CYCLES:
         guessed = describe_season(early, by_test)
         found, possible, _ = _held(guessed, local[local >= cut], cut, end)
         if possible:

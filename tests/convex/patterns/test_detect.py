@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench.patterns import flights, histories
 from bench.patterns.histories import Made
-from convex.patterns.detect import detect, lacking
+from convex.patterns.detect import detect
 from convex.patterns.model import (
     DAY,
     HOUR,
@@ -27,6 +27,7 @@ from convex.patterns.model import (
     Subject,
     Type,
 )
+from convex.patterns.needs import lacking
 from convex.patterns.wall_clock import to_instant
 
 ZONE = "America/New_York"

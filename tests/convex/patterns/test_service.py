@@ -12,6 +12,7 @@ import pytest
 from convex.db import Database, Role
 from convex.errors import InvalidInput, NotFound
 from convex.patterns import read_store, service
+from convex.patterns.present import shortages
 from convex.patterns.read_store import PatternFilters
 from convex.patterns.service import RunReport
 from tests.conftest import Tenant
@@ -227,9 +228,9 @@ async def test_runs_say_what_was_tested_and_what_is_too_short(
     await run(worker, tenant, NOW)
     async with api.read(tenant.identity(Role.VIEWER)) as connection:
         known = await read_store.newest_run(connection, tenant.workspace_id)
-        of_all = await service.shortages(connection, tenant.workspace_id, None, NOW)
-        of_one = await service.shortages(connection, tenant.workspace_id, ids["Rare"], NOW)
-        of_none = await service.shortages(connection, tenant.workspace_id, ids["Backup"], NOW)
+        of_all = await shortages(connection, tenant.workspace_id, None, NOW)
+        of_one = await shortages(connection, tenant.workspace_id, ids["Rare"], NOW)
+        of_none = await shortages(connection, tenant.workspace_id, ids["Backup"], NOW)
     assert known is not None
     assert known["rules"] == 2
     assert {one["type"]: one["rules"] for one in of_all}["seasonal"] == 1
@@ -249,7 +250,7 @@ async def test_an_empty_workspace_has_nothing_and_says_so(
     report = await run(worker, tenant, NOW)
     assert (report.shown, report.triggers, report.cursor) == (0, 0, None)
     async with api.read(tenant.identity(Role.VIEWER)) as connection:
-        assert await service.shortages(connection, tenant.workspace_id, None, NOW) == []
+        assert await shortages(connection, tenant.workspace_id, None, NOW) == []
 
 
 async def test_a_request_waits_until_it_is_taken(
