@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import httpx
 from fastapi import APIRouter, Request, Response
 
+from api.authentication import Caller
 from api.dependencies import Reading, Viewer
 from api.readiness import Check, check_all
 from api.replies import encode, reply
-from api.resources import resources_of
+from api.resources import Resources, resources_of
 from api.routes import PREFIX
 from api.schemas import system as schema
+from api.schemas.insights import quality_json
 from convex.cache import read_counts, read_memory
+from convex.insights.store import measure_quality
+from convex.insights.store import spent as spent_today
 from convex.metrics.sources.model import Source
 from convex.metrics.sources.store import list_sources
 from convex.notifications import channel_health
@@ -22,6 +27,7 @@ from convex.telemetry import exposition, metrics
 
 router = APIRouter(tags=["system"])
 
+_INSIGHT_DAYS = 30
 _FAILED_FOR_GOOD = 3  # runs in a row from which a source counts as down
 _WEIGHTS = {"database": 40, "alert_flow": 30, "migrations": 15, "redis": 15}
 
@@ -81,7 +87,21 @@ async def system_health(request: Request, caller: Viewer) -> Response:
     score = score_of(checks)
     status = "healthy" if score == 100 else "degraded" if checks["database"].ok else "down"
     metrics.health_score.set(score)
-    return reply(request, {"score": score, "status": status, "parts": parts})
+    insights = None
+    if checks["database"].ok and checks["migrations"].ok:
+        insights = await _insights(resources_of(request), caller)
+    return reply(request, {"score": score, "status": status, "parts": parts, "insights": insights})
+
+
+async def _insights(resources: Resources, caller: Caller) -> dict[str, object]:
+    """How good Claude's insights were in this workspace; it says nothing about the score."""
+    now = resources.now()
+    since = now - timedelta(days=_INSIGHT_DAYS)
+    async with resources.database.read(caller.identity) as connection:
+        found = await measure_quality(connection, since, caller.workspace_id)
+        spent = await spent_today(connection, caller.workspace_id, now)
+    budget = resources.settings.insights.daily_budget_usd
+    return quality_json(found, _INSIGHT_DAYS, spent, budget)
 
 
 @router.get(f"{PREFIX}/system/queues", response_model=schema.Queues, summary="What waits")

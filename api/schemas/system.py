@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.schemas.insights import QualityShape
 from api.schemas.shared import Shape
 
 
@@ -36,6 +37,9 @@ class SystemHealth(Shape):
     score: int = Field(ge=0, le=100)
     status: str
     parts: list[HealthPart]
+    insights: QualityShape | None = Field(
+        description="How good Claude's insights were in 30 days; null when nobody can tell."
+    )
 
 
 class HealthPart(Shape):

@@ -155,6 +155,7 @@ async def test_feedback_is_counted(team: Team) -> None:
     assert quality["by_template"] == 1
     assert (quality["helpful"], quality["verified_share"]) == (0, None)  # a template's: apart
     assert quality["daily_budget_usd"] == 2.0
+    assert (await team.viewer.get("/api/v1/system/health")).json()["insights"] == quality
     assert (await team.editor.post(path, json={"feedback": None})).json()["feedback"] is None
 
 
