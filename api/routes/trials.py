@@ -74,3 +74,32 @@ async def tuning(
         trial = await rehearsal.load_tuning(connection, caller.workspace_id, rule_id, **wanted)
     found = await run_apart(rehearsal.TUNING_SECONDS, rehearsal.run_tuning, trial)
     return reply(request, rehearsal.tuning_json(found))
+
+
+@router.post(
+    "/alert-rules/{rule_id:uuid}/test", response_model=schema.RuleTest, summary="Would it fire now"
+)
+async def test_rule(request: Request, rule_id: UUID, caller: Editor) -> Response:
+    """Evaluate the rule, switched on or not, on the last days of every series that it watches.
+    Answers with the alerts that would be open now. Tells nobody and changes nothing.
+    """
+    resources = resources_of(request)
+    now = resources.now()
+    async with resources.database.read(caller.identity) as connection:
+        rule = await rule_store.get_rule(connection, caller.workspace_id, rule_id)
+        reach = timedelta(seconds=rule.window_seconds + rule.for_seconds) + timedelta(days=2)
+        trials = await rehearsal.load_backtest(
+            connection, caller.workspace_id, draft_of(rule), since=now - reach, until=now
+        )
+    found = await run_apart(rehearsal.BACKTEST_SECONDS, rehearsal.run_backtest, trials)
+    tested = rehearsal.rehearsal_json(found)["tested"]
+    return reply(
+        request,
+        {
+            "rule_id": rule_id,
+            "at": now,
+            "series": tested["series"],
+            "would_fire": [one for one in tested["episodes"] if one["resolved_at"] is None],
+            "outcomes": tested["outcomes"],
+        },
+    )

@@ -121,3 +121,13 @@ class TuningShape(Shape):
     tried: int
     now: CandidateShape
     candidates: list[CandidateShape]
+
+
+class RuleTest(Shape):
+    """What a rule says now: the alerts that would be open, and its evaluations by outcome."""
+
+    rule_id: UUID
+    at: datetime
+    series: int
+    would_fire: list[EpisodeShape]
+    outcomes: dict[str, int]

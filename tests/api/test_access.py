@@ -80,6 +80,7 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("get", "/alert-rules/export"): READERS,
     ("post", "/alert-rules/backtest"): EDITORS,
     ("post", "/alert-rules/{rule_id}/tuning"): EDITORS,
+    ("post", "/alert-rules/{rule_id}/test"): EDITORS,
     ("get", "/alert-triggers"): READERS,
     ("post", "/alert-triggers/bulk"): EDITORS,
     ("get", "/alert-triggers/{trigger_id}"): READERS,

@@ -144,3 +144,18 @@ async def test_who_may_ask_and_for_what(rule: dict[str, Any], team: Team, other_
     ):
         answer = await team.editor.post(backtest, json=wrong)
         assert answer.status_code == 422, wrong
+
+
+async def test_a_rule_says_whether_it_would_fire_now(rule: dict[str, Any], team: Team) -> None:
+    path = f"/api/v1/alert-rules/{rule['id']}"
+    quiet = (await team.editor.post(f"{path}/test")).json()
+    assert (quiet["series"], quiet["would_fire"]) == (1, [])
+    point = {"framework": "ewr", "metric": "rate", "value": 11}
+    now = datetime.now(UTC) - timedelta(seconds=1)
+    await team.editor.patch(path, json={"enabled": False})
+    await team.editor.post(
+        "/api/v1/points", json={"points": [{**point, "timestamp": now.isoformat()}]}
+    )
+    loud = (await team.editor.post(f"{path}/test")).json()
+    assert [one["value"] for one in loud["would_fire"]] == [11]
+    assert (await team.viewer.get("/api/v1/alert-triggers?state=firing")).json()["items"] == []
