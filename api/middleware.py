@@ -18,6 +18,8 @@ from convex.errors import InvalidInput
 from convex.telemetry import bind, get_log, metrics, unbind
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_LINES = frozenset({"text/csv", "application/x-ndjson", "application/ndjson", "application/jsonl"})
+_STREAMED = 64 * 1024**3  # bytes
 _SMALLEST_COMPRESSED = 1024
 _COMPRESSIBLE = ("application/json", "application/problem+json", "text/")
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
@@ -64,7 +66,7 @@ class Edge:
     ) -> None:
         path = scope["path"]
         try:
-            body = _Body(receive, headers, self._largest_body)
+            body = _Body(receive, headers, _largest(path, headers, self._largest_body))
             await self._app(scope, body.receive, answer.send)
         except (TooLarge, UnsupportedMediaType, InvalidInput) as error:
             if answer.status:
@@ -80,6 +82,14 @@ class Edge:
                 instance=path,
             )
             await refused(scope, receive, answer.send)
+
+
+def _largest(path: str, headers: Headers, usual: int) -> int:
+    """Lines of points are taken as they come, so that their number does not matter."""
+    if path != "/api/v1/points" or "idempotency-key" in headers:
+        return usual
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return _STREAMED if kind in _LINES else usual
 
 
 class _Body:

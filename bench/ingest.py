@@ -32,7 +32,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench.latency import _free_port, _process
+from bench.latency import free_port, process
 from convex.db import SYSTEM, Database, Identity, Role
 from convex.db.migrate import migrate
 from convex.db.roles import role_url
@@ -77,7 +77,7 @@ async def main() -> None:
         valkey = EmbeddedValkey(home)
         await valkey.start()
         stack.push_async_callback(valkey.stop)
-        port = _free_port()
+        port = free_port()
         settings = Settings(home=home, redis_url=valkey.url, api_port=port)
         await asyncio.to_thread(migrate, settings)
         environment = {
@@ -85,7 +85,7 @@ async def main() -> None:
             "CONVEX_REDIS_URL": valkey.url,
             "CONVEX_API_PORT": str(port),
         }
-        await stack.enter_async_context(_process(["-m", "api"], port, **environment))
+        await stack.enter_async_context(process(["-m", "api"], port, **environment))
         database = await stack.enter_async_context(
             Database.open(role_url(settings, "convex_api"), settings.pool)
         )

@@ -75,7 +75,7 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def process(arguments: list[str], port: int, **env: str) -> AsyncIterator[None]:
+async def process(arguments: list[str], port: int, **env: str) -> AsyncIterator[subprocess.Popen[bytes]]:
     """A Python process while the block lasts, from when it listens at `port`."""
     child = subprocess.Popen(  # noqa: ASYNC220  # starting it takes no time
         [sys.executable, *arguments], env={**os.environ, **env}, stdout=subprocess.DEVNULL
@@ -90,7 +90,7 @@ async def process(arguments: list[str], port: int, **env: str) -> AsyncIterator[
                 else:
                     writer.close()
                     break
-        yield
+        yield child
     finally:
         child.terminate()
         await asyncio.to_thread(child.wait)

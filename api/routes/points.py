@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from api.authentication import Caller
 from api.dependencies import Editor, Pages, Reading, Viewer, Writing, after_commit
 from api.ingestion import Ingester, take, tell
 from api.problems import UnsupportedMediaType
@@ -23,6 +24,7 @@ from api.schemas.shared import PageOf
 from convex.alerts.ingest import IngestResult, ingest_points
 from convex.metrics.model import PointBatch, Rejection
 from convex.metrics.partitions import ensure_partitions
+from convex.metrics.pieces import pieces_of
 from convex.metrics.push import parse_csv, parse_json, parse_ndjson
 from convex.metrics.rejected import (
     EXPORTED,
@@ -43,6 +45,7 @@ _PARSERS: dict[str, Callable[[bytes], PointBatch]] = {
     "application/jsonl": parse_ndjson,
     "text/csv": parse_csv,
 }
+_WHOLE = 8 * 1024 * 1024  # bytes up to which a body of lines is one batch
 _LARGE = 512 * 1024  # bytes from which parsing would hold up the event loop
 
 _EXAMPLE = {
@@ -92,7 +95,9 @@ async def send_points(request: Request, caller: Ingester) -> Response:
     JSON, NDJSON, or CSV with the columns framework, metric, timestamp, value, and one column for
     each label. A point that cannot be taken is kept under /rejected-points with its reason and
     counted. The same points again change nothing; another value for the same instant is a
-    correction, which never alerts. Needs the scope ingest, or the role editor.
+    correction, which never alerts. NDJSON and CSV of more than 8 MB, or of unknown length, may be
+    as long as they like: they are taken piece by piece, each a batch of its own, so that sending
+    the same again after an error goes on. Needs the scope ingest, or the role editor.
     """
     started = time.perf_counter()
     kind = request.headers.get("content-type", "application/json").partition(";")[0]
@@ -101,12 +106,39 @@ async def send_points(request: Request, caller: Ingester) -> Response:
         raise UnsupportedMediaType(
             "Send points as application/json, application/x-ndjson or text/csv."
         )
+    if _is_streamed(request, parse):
+        return await _take_pieces(request, caller, parse)
     body = await request.body()
     batch = await asyncio.to_thread(parse, body) if len(body) > _LARGE else parse(body)
     result, response = await take(request, caller, batch, _answer)
     if result is not None:
         metrics.alert_processing.observe(time.perf_counter() - started)
     return response
+
+
+def _is_streamed(request: Request, parse: Callable[[bytes], PointBatch]) -> bool:
+    """Lines of unknown or great length; an Idempotency-Key wants one transaction for them all."""
+    if parse is parse_json or "idempotency-key" in request.headers:
+        return False
+    length = request.headers.get("content-length", "")
+    return not length.isdigit() or int(length) > _WHOLE
+
+
+async def _take_pieces(
+    request: Request, caller: Caller, parse: Callable[[bytes], PointBatch]
+) -> Response:
+    """Batch by batch, each a transaction of its own: what was sent before an error stays."""
+    total = IngestResult()
+    async for piece in pieces_of(request.stream(), csv=parse is parse_csv):
+        batch = await asyncio.to_thread(parse, piece)
+        result, _ = await take(request, caller, batch, _answer)
+        if result is not None:
+            total.accepted += result.accepted
+            total.corrected += result.corrected
+            total.unchanged += result.unchanged
+            total.rejected += result.rejected
+            total.trigger_ids += result.trigger_ids
+    return _answer(total)
 
 
 def _answer(result: IngestResult) -> Response:

@@ -45,10 +45,14 @@ def ingest(
     workspace: Annotated[
         str | None, typer.Option(help="Slug of the workspace; not needed while there is only one.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Alert as for points that come in; without it, never.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
-    """Ingest a file of points and evaluate them, batch by batch.
+    """Ingest a file of points as history and evaluate them, batch by batch.
 
+    What they would have triggered is kept for analytics and told to nobody.
     Ingesting the same file again changes nothing. Exit 1 when no row could be taken up.
 
     Example: convex ingest points.csv --framework checkout --metric error_rate
@@ -56,7 +60,7 @@ def ingest(
     config: dict[str, Any] = {"path": glob.escape(file.name)}
     given = {"framework": framework, "metric": metric, "format": format and format.value}
     config |= {name: value for name, value in given.items() if value is not None}
-    counts = asyncio.run(_ingest(file, config, workspace))
+    counts = asyncio.run(_ingest(file, config, workspace, history=None if live else True))
     say(
         "{accepted} points accepted, {corrected} corrected, {unchanged} unchanged,"
         " {rejected} rejected; {triggers} triggers.".format_map(counts),
@@ -67,7 +71,10 @@ def ingest(
     return 1 if counts["rejected"] and not taken else 0
 
 
-async def _ingest(file: Path, config: dict[str, Any], slug: str | None) -> dict[str, int]:
+async def _ingest(
+    file: Path, config: dict[str, Any], slug: str | None, *, history: bool | None
+) -> dict[str, int]:
+    from dataclasses import replace
     from datetime import UTC, datetime
 
     from convex.alerts.ingest import ingest_points
@@ -94,9 +101,10 @@ async def _ingest(file: Path, config: dict[str, Any], slug: str | None) -> dict[
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
                 async with database.transaction(SYSTEM) as connection:
                     await ensure_partitions(connection, batch.points)
+                points = replace(batch.points, history=history)
                 async with database.transaction(identity) as connection:
                     result = await ingest_points(
-                        connection, workspace.id, batch.points, now=datetime.now(UTC)
+                        connection, workspace.id, points, now=datetime.now(UTC)
                     )
                 announcer.announce(workspace.id, result.cursor)
                 counts["accepted"] += result.accepted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -233,3 +234,25 @@ async def test_whatever_was_rejected_can_be_read(team: Team) -> None:
     (one,) = kept.json()["items"]
     assert one["received_at"].endswith("Z")
     assert one["point"]["framework"] == "ewr"
+
+
+@pytest.mark.usefixtures("framework")
+async def test_lines_of_unknown_length_are_taken_piece_by_piece(team: Team) -> None:
+    rows = 30_000
+    begin = NOW - timedelta(days=3)
+
+    async def lines() -> AsyncIterator[bytes]:
+        yield b"framework,metric,timestamp,value,gate\n"
+        for first in range(0, rows, 1000):
+            yield b"".join(
+                f"ewr,rate,{(begin + timedelta(seconds=n)).isoformat()},{n},a\n".encode()
+                for n in range(first, first + 1000)
+            )
+
+    for _ in range(2):
+        answer = await team.clients["key_ingest"].post(
+            "/api/v1/points", content=lines(), headers={"content-type": "text/csv"}, timeout=120
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["accepted"] + answer.json()["unchanged"] == rows
+    assert answer.json()["unchanged"] == rows
