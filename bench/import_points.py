@@ -65,9 +65,9 @@ async def main() -> None:
         }
         workspace = await _make_workspace(settings)
         await asyncio.to_thread(_by_command, home, asked.rows, environment, table)
-        process = await stack.enter_async_context(process(["-m", "api"], port, **environment))
+        child = await stack.enter_async_context(process(["-m", "api"], port, **environment))
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-            await _by_http(session, workspace.key, process.pid, asked.streamed, table)
+            await _by_http(session, workspace.key, child.pid, asked.streamed, table)
     Console().print(table)
 
 

@@ -75,7 +75,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def process(arguments: list[str], port: int, **env: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def process(
+    arguments: list[str], port: int, **env: str
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     """A Python process while the block lasts, from when it listens at `port`."""
     child = subprocess.Popen(  # noqa: ASYNC220  # starting it takes no time
         [sys.executable, *arguments], env={**os.environ, **env}, stdout=subprocess.DEVNULL
