@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convex.patterns import (
     cyclical,
     describe,
+    describe_pairs,
     escalating,
     needs,
     pairs,
@@ -254,7 +255,7 @@ def _together(
         if together.is_together(found):
             proof = describe.Proof(float(p_values[at]), float(q_values[at]), real, family)
             findings.append(
-                describe.correlated_finding(look.history, look.episodes, a, b, found, proof)
+                describe_pairs.correlated_finding(look.history, look.episodes, a, b, found, proof)
             )
     return _sorted(findings), _tested(
         Type.CORRELATED,
@@ -293,7 +294,9 @@ def _following(look: Look, candidates: pairs.Candidates, able: int) -> tuple[lis
         if together.is_one_way(found):
             proof = describe.Proof(float(p_values[at]), float(q_values[at]), real, family)
             findings.append(
-                describe.following_finding(look.history, look.episodes, cause, effect, found, proof)
+                describe_pairs.following_finding(
+                    look.history, look.episodes, cause, effect, found, proof
+                )
             )
     return _sorted(findings), _tested(
         Type.TRIGGERED_BY,

@@ -19,6 +19,7 @@ COMMANDS = [
     ["user", "create"],
     ["key", "create"],
     ["audit", "verify"],
+    ["patterns", "run"],
 ]
 
 
