@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 
+from convex.alerts.matchers import fits
 from convex.notifications.model import Inhibition, Matcher, Mute, Reason, Trigger
 
 PROPERTIES = ("rule", "framework", "metric", "severity", "type", "trigger", "tag")
@@ -34,11 +33,8 @@ def matches(matchers: Sequence[Matcher], trigger: Trigger) -> bool:
         values = (
             list(trigger.tags) or [""] if matcher.label == "tag" else [facts.get(matcher.label, "")]
         )
-        if matcher.operator in ("=", "=~"):
-            holds = any(_holds(matcher, value) for value in values)
-        else:
-            holds = not any(_holds(matcher, value) for value in values)
-        if not holds:
+        found = [_fits(matcher, value) for value in values]
+        if None in found or any(found) is not (matcher.operator in ("=", "=~")):
             return False
     return True
 
@@ -69,12 +65,8 @@ def refusal(
     return None
 
 
-def _holds(matcher: Matcher, value: str) -> bool:
+def _fits(matcher: Matcher, value: str) -> bool | None:
+    """None: it is no pattern, and holds neither way, so that it mutes nothing."""
     if matcher.operator in ("=", "!="):
         return value == matcher.value
-    return _compiled(matcher.value).fullmatch(value) is not None
-
-
-@lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    return fits(matcher.value, value)
