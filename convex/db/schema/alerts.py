@@ -226,6 +226,7 @@ alert_triggers = Table(
         postgresql_where=text("state <> 'resolved'"),
     ),
     Index("ix_alert_triggers_rule_id", "rule_id", "opened_at"),
+    Index("ix_alert_triggers_updated_at", "updated_at", postgresql_using="brin"),
     Index("ix_alert_triggers_fingerprint", "workspace_id", "fingerprint", "opened_at"),
     in_workspace(),
     same_workspace("rule_id", "alert_rules", on_delete="SET NULL"),

@@ -185,6 +185,7 @@ alert_notifications = Table(
     CheckConstraint("(state = 'carried') = (carried_by IS NOT NULL)", name="carried"),
     Index("ix_alert_notifications_due", "due_at", postgresql_where=text("state = 'due'")),
     Index("ix_alert_notifications_trigger_id", "trigger_id"),
+    Index("ix_alert_notifications_updated_at", "updated_at", postgresql_using="brin"),
     Index(
         "ix_alert_notifications_inbox",
         "workspace_id",
