@@ -32,9 +32,9 @@ async def watched(worker: Database, tenant: Tenant) -> Watched:
     return await make_watched(worker, tenant)
 
 
-async def make_watched(worker: Database, tenant: Tenant) -> Watched:
-    """As the fixture, in any workspace."""
-    first = NOW - timedelta(days=DAYS)
+async def make_watched(worker: Database, tenant: Tenant, days: int = DAYS) -> Watched:
+    """As the fixture, in any workspace, with another past."""
+    first = NOW - timedelta(days=days)
     async with worker.transaction(SYSTEM) as connection:
         await connection.execute("SELECT convex.ensure_point_partitions(%s, %s)", (first, NOW))
     async with worker.transaction(tenant.flow) as connection:

@@ -15,7 +15,8 @@ from convex.predictions.history import load_history
 from convex.predictions.series_service import read_forecast
 from convex.predictions.store import PredictionFilters
 from tests.conftest import Tenant
-from tests.convex.predictions.conftest import DAYS, NOW, Watched
+from tests.convex.notifications import rows
+from tests.convex.predictions.conftest import DAYS, NOW, Watched, make_watched
 
 
 async def test_the_history_holds_rules_triggers_and_margins(
@@ -269,3 +270,27 @@ async def test_a_backtest_scores_the_past_of_a_workspace(
     assert day["mixture"]["skill"] > 0.3  # weekdays at 14:00 are easily told
     assert set(day["experts"]) >= {"climatology", "blend"}
     assert day["experts"]["climatology"]["skill"] == 0
+
+
+async def test_high_confidence_and_risk_is_told_to_those_who_want_it(
+    worker: Database, tenant: Tenant
+) -> None:
+    watched = await make_watched(worker, tenant, days=130)
+    async with worker.transaction(tenant.flow) as connection:
+        await rows.wish(connection, tenant.workspace_id, predictions=True)
+    made = await service.foretell(worker, tenant.workspace_id, now=NOW)
+    assert made is not None
+    async with worker.read(tenant.flow) as connection:
+        page = await store.list_predictions(
+            connection,
+            tenant.workspace_id,
+            PredictionFilters(confidences=("high",), rule_id=watched.busy),
+            limit=50,
+            cursor=None,
+        )
+        told = await rows.ledger(connection, tenant.workspace_id)
+    risky = [one for one in page.items if one.risk_score >= service.NOTIFY_RISK]
+    assert risky
+    assert made.notified >= 1
+    assert {row["kind"] for row in told} == {"prediction"}
+    assert "You could: Follow the runbook" in told[0]["payload"]["lines"][1]
