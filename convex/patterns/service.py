@@ -30,6 +30,7 @@ HISTORY = timedelta(days=400)
 # would have said. So an imported year shows its patterns at once, and still twice found.
 EARLIER = timedelta(hours=6)
 MOST_EVENTS = 20
+MOST_ADVICE = 100  # recommendations of one run: the most actionable
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ async def _advise(
     lives: Mapping[str, Life],
     as_of: datetime,
 ) -> int:
-    count = await store.save_recommendations(connection, workspace_id, advice)
+    best = sorted(advice, key=lambda each: (-each[0].actionability, each[0].fingerprint))
+    count = await store.save_recommendations(connection, workspace_id, best[:MOST_ADVICE])
     over = [f"pattern:{name}" for name in known if lives[name].state is State.GONE]
     if over:
         await store.withdraw_recommendations(connection, workspace_id, over, as_of)
