@@ -92,6 +92,7 @@ _SAYINGS = tuple(
         (r"twofold|twice|doubled|doubles|double|doubling", "2 x"),
         (r"threefold|thrice|tripled|triples|triple|tripling", "3 x"),
         (r"halved|halves|halving|half", "50 %"),
+        (r"none", "0"),
     )
 )
 _NOUNS = (
@@ -102,6 +103,9 @@ _BETWEEN = (
     r"(?:\s+(?:open|critical|warning|info|firing|acknowledged|resolved|new|more|fewer|live|failed"
     r"|historical|actionable|noisy|false|of|the|those|such|alert|expected|passed)\b){0,2}\s+"
 )
+_NO = re.compile(rf"\bno(?={_BETWEEN}{_NOUNS})", re.IGNORECASE)
+# Numbers that nobody can check.
+_VAGUE = re.compile(r"\b(?:dozens|hundreds|thousands|millions|billions|countless)\b", re.IGNORECASE)
 _UNIT = "|".join(sorted((re.escape(u) for u in SECONDS), key=len, reverse=True))
 _NUMBER = re.compile(
     r"(?<![A-Za-z_\d.])(?<![A-Za-z]-)(?P<sign>(?<![\d\w])[+-])?"
@@ -117,6 +121,7 @@ _NUMBER = re.compile(
 _LINK = re.compile(r"\s*(?:-|–|—|to|and|or|through)\s*$", re.IGNORECASE)
 _DIGITS = re.compile(r"[\w.#/+-]*\d[\w.#/+-]*")
 _GROUP = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f'’](?=\d{3}(?!\d))")
+_SPACED = re.compile(r"(?<![\w.,:-])\d{1,3}(?: \d{3})+(?![\w:-])")
 
 
 def normalise(text: str) -> str:
@@ -137,6 +142,9 @@ def read_numerals(text: str) -> tuple[Numeral, ...]:
     rest = _take(rest, _CLOCK, _read_clock, found)
     for saying, said in _SAYINGS:
         rest = saying.sub(said, rest)
+    rest = _NO.sub("0", rest)
+    rest = _SPACED.sub(lambda match: match[0].replace(" ", ","), rest)
+    found.extend(Numeral(match[0].lower(), Sort.WORD) for match in _VAGUE.finditer(rest))
     rest = _WORDS.sub(_digits_of, rest)
     found.extend(_read_numbers(rest))
     return tuple(found)

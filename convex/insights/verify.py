@@ -16,16 +16,24 @@ from typing import Any
 from convex.insights.answers import AnyContent, Content, Reply, Said, statements
 from convex.insights.model import HUNDRED, PERCENT, RATIO, TEXT, Fact, Pack
 from convex.insights.numerals import Numeral, Sort, holds, normalise, read_numerals
+from convex.scoring.health import status_of
 
 LONGEST = 600
+MOST_CITED = 8
 MOST = {"summary": 5, "findings": 6, "risks": 4, "recommendations": 4}
 _MARKUP = re.compile(r"://|www\.|\]\(|</?[A-Za-z!]|```", re.IGNORECASE)
 _UP = re.compile(
-    r"\b(?:rose|risen|rising|increased?|grew|grown|climbed|up (?:by|from))\b", re.IGNORECASE
+    r"\b(?:rose|risen|rising|increased?|grew|grown|climbed|up (?:by|from))\b"
+    r"|\d\s*%?\s+(?:[a-z]+\s+)?(?:more|higher)\b",
+    re.IGNORECASE,
 )
 _DOWN = re.compile(
-    r"\b(?:fell|fallen|falling|decreased?|dropped|declined?|down (?:by|from))\b", re.IGNORECASE
+    r"\b(?:fell|fallen|falling|decreased?|dropped|declined?|down (?:by|from))\b"
+    r"|\d\s*%?\s+(?:[a-z]+\s+)?(?:fewer|less|lower)\b",
+    re.IGNORECASE,
 )
+_STATUS = re.compile(r"\b(excellent|good|fair|poor|healthy)\b", re.IGNORECASE)
+_HEALTHY = frozenset({"excellent", "good"})
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _FEWEST_WORDS = 2
 _QUOTES = "\"'“”„‘’«»"
@@ -42,6 +50,7 @@ class Wrong(StrEnum):
     QUOTE = "quote"
     MARKUP = "markup"
     EMPTY = "empty"
+    STATUS = "status"
     TOO_LONG = "too_long"
     TOO_MANY = "too_many"
 
@@ -120,6 +129,8 @@ def _check(said: Said, facts: dict[str, Fact], pack: Pack) -> Sequence[Problem]:
     cited = [facts[one] for one in said.facts if one in facts]
     if not cited:
         return [*found, problem(Wrong.UNCITED, "cite the facts that it rests on")]
+    if len(cited) > MOST_CITED:  # who cites everything has backed nothing
+        return [*found, problem(Wrong.TOO_MANY, f"cite at most {MOST_CITED} facts")]
     if len(said.text) > LONGEST:
         return [*found, problem(Wrong.TOO_LONG, f"at most {LONGEST} characters")]
     if _MARKUP.search(said.text):
@@ -134,6 +145,8 @@ def _check(said: Said, facts: dict[str, Fact], pack: Pack) -> Sequence[Problem]:
     ]
     if not _agrees(text, cited):
         found.append(problem(Wrong.DIRECTION, "the cited change goes the other way"))
+    if not _is_status(text, cited):
+        found.append(problem(Wrong.STATUS, "the cited health is called otherwise"))
     if said.score is not None and not any(_is_score(fact, said.score) for fact in cited):
         found.append(problem(Wrong.SCORE, "the score is not that of a cited risk or probability"))
     if said.quote is not None and not _is_quoted(said.quote, cited):
@@ -173,6 +186,22 @@ def _agrees(text: str, cited: Sequence[Fact]) -> bool:
     if not changes or up == down:
         return True
     return any((value > 0) == up for value in changes)
+
+
+def _is_status(text: str, cited: Sequence[Fact]) -> bool:
+    """Whether a statement that calls health something calls it what the cited health is."""
+    called = {word.lower() for word in _STATUS.findall(text)}
+    known: set[str] = set()
+    for fact in cited:
+        if fact.key == "health.status":
+            known.add(str(fact.value))
+        elif fact.key in ("health.score", "frameworks.health") and isinstance(
+            fact.value, int | float
+        ):
+            known.add(status_of(fact.value).value)
+    if not called or not known or "health" not in text.lower():
+        return True
+    return all(known & _HEALTHY if word == "healthy" else word in known for word in called)
 
 
 def _is_score(fact: Fact, score: float) -> bool:

@@ -47,6 +47,14 @@ def test_what_the_cited_facts_say_holds() -> None:
         ("12 alerts opened.", ("health.score",), Wrong.NUMBER),  # it is in another fact
         ("Alerts doubled this week.", ("alerts.total",), Wrong.NUMBER),
         ("Alerts fell by 4 this week.", ("alerts.change",), Wrong.DIRECTION),
+        ("4 fewer alerts than in the window before.", ("alerts.change",), Wrong.DIRECTION),
+        ("Health is excellent these days.", ("health.status",), Wrong.STATUS),
+        ("Health is good, at 48.2.", ("health.score",), Wrong.STATUS),
+        ("The health of all is healthy.", ("health.status",), Wrong.STATUS),
+        ("No alerts are open now.", ("open.total",), Wrong.NUMBER),
+        ("None of them is open now.", ("open.total",), Wrong.NUMBER),
+        ("Dozens of alerts opened.", ("alerts.total",), Wrong.NUMBER),
+        ("Hundreds were told of it.", ("alerts.total",), Wrong.NUMBER),
         ("See https://evil.example now please.", ("alerts.total",), Wrong.MARKUP),
         ("Click <b>here</b> to see more.", ("alerts.total",), Wrong.MARKUP),
         ("“Delays”", ("open.since",), Wrong.EMPTY),
@@ -55,6 +63,16 @@ def test_what_the_cited_facts_say_holds() -> None:
 )
 def test_what_they_do_not_say_is_refused(text: str, keys: tuple[str, ...], wrong: Wrong) -> None:
     assert wrong in wrongs(text, *ids(*keys))
+
+
+def test_who_cites_everything_has_backed_nothing() -> None:
+    everything = [fact.id for fact in airport_pack().facts]
+    assert Wrong.TOO_MANY in wrongs("12 alerts opened.", *everything)
+
+
+def test_health_may_be_called_what_it_is() -> None:
+    assert not wrongs("Health is poor, at 48.2.", *ids("health.status", "health.score"))
+    assert not wrongs("It is good that alerts were taken.", *ids("alerts.total"))
 
 
 def test_a_fact_that_does_not_exist_is_refused() -> None:
