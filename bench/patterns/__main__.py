@@ -91,7 +91,7 @@ def _planted_table(planted: dict[str, acceptance.Planted]) -> Table:
         table.add_row(
             name,
             f"{one.hits / one.runs:.2f}",
-            f"≥ {one.goal}",
+            f"≥ {one.goal}" if one.goal else "",
             f"{one.hits / max(one.found, 1):.3f}",
             f"{one.near / max(one.hits, 1):.2f}",
             f"{one.naive_hits / one.runs:.2f}",

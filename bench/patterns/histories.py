@@ -204,10 +204,9 @@ def correlated(rng: Rng, rules: int, days: int) -> Made:
     return assemble(starts, rng, days, names, planted=frozenset({("correlated", "r0", "r1")}))
 
 
-def _growing(times: float) -> Callable[[Rng, int, int], Made]:
+def _growing(times: float, begin: float) -> Callable[[Rng, int, int], Made]:
     def make(rng: Rng, rules: int, days: int) -> Made:
         starts = _quiet(rng, rules, days)
-        begin = 4.0 if times == 2 else 0.5
         starts[0] = _thinned(rng, begin * times, days, lambda t: times ** (t / days - 1))
         return assemble(starts, rng, days, planted=frozenset({("escalating", "r0", None)}))
 
@@ -219,8 +218,9 @@ PLANTED: dict[str, tuple[Callable[[Rng, int, int], Made], float]] = {
     "6 h cycle, drifting": (drifting_cycle, 0.95),
     "A, then B after 10 min": (follows, 0.95),
     "A and B together": (correlated, 0.95),
-    "rate × 8": (_growing(8), 0.95),
-    "rate × 2": (_growing(2), 0.65),
+    "rate × 8, from 0.5 a day": (_growing(8, 0.5), 0.95),
+    "rate × 2, from 6 a day": (_growing(2, 6), 0.65),
+    "rate × 2, from 3 a day": (_growing(2, 3), 0.0),  # too little to tell, shown all the same
 }
 
 

@@ -26,7 +26,8 @@ from convex.patterns.statistics import (
 )
 
 LEAST_SHARE = 0.2
-_ASYMMETRY = 0.01
+# Within five minutes "after" has to be told from "about the same time".
+_ASYMMETRY, _ASYMMETRY_NEAR = 0.01, 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ def _followed(both: Sequence2, met: int, lag: int, p_jitter: float, tried: int) 
 
 def is_one_way(found: Meeting) -> bool:
     """Whether "after" is more than "about the same time"."""
-    return found.p_asymmetry <= _ASYMMETRY and found.met / found.n_a >= LEAST_SHARE
+    most = _ASYMMETRY_NEAR if found.high <= NEAR else _ASYMMETRY
+    return found.p_asymmetry <= most and found.met / found.n_a >= LEAST_SHARE
 
 
 def is_together(found: Meeting) -> bool:
