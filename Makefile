@@ -33,8 +33,8 @@ $(NODE_READY): $(READY) web/package.json web/package-lock.json
 up: $(READY) ## Start Convex on this machine and supervise it
 	$(BIN)/convex up
 
-demo: $(READY) ## Everything with a year of real data; ONCE=1 runs it once, prints a summary, stops
-	$(BIN)/convex demo $(if $(ONCE),--once)
+demo: $(READY) ## Everything with a year of real data (DATA=retail: another); ONCE=1 once, with a summary
+	$(BIN)/convex demo $(if $(ONCE),--once) $(if $(DATA),--data $(DATA))
 
 test: $(NODE_READY) browser ## The whole test suite, browser tests included
 	cd web && npm test --silent

@@ -31,12 +31,14 @@ def still_missing(points: Iterable[DemoPoint], newest: Newest) -> list[DemoPoint
     ]
 
 
-def write_history(home: Path, points: Iterable[DemoPoint], now: datetime) -> Path:
+def write_history(
+    home: Path, points: Iterable[DemoPoint], now: datetime, pattern: str = PATTERN
+) -> Path:
     """Write the points as the newest file of the source, in place of those of earlier runs.
 
     The name sorts after every earlier one, so that the source's cursor goes on to it.
     """
-    folder = (home / FOLDER / PATTERN).parent
+    folder = (home / FOLDER / pattern).parent
     folder.mkdir(parents=True, exist_ok=True)
     earlier = list(folder.glob("*.csv.gz"))
     file = folder / f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}.csv.gz"

@@ -27,6 +27,7 @@ from convex.errors import Unavailable
 from convex.metrics.sources.store import get_source
 from convex.settings import Settings, load_settings
 from demo.client import Api, Listener
+from demo.dataset import DATASETS, FLIGHTS, Dataset
 from demo.history import still_missing, write_history
 from demo.prefect_runs import run_deployment
 from demo.replay import replay
@@ -34,14 +35,7 @@ from demo.sinks import HOST, Sinks, open_sinks
 from demo.stages import Stages
 from demo.state import DemoState
 from demo.summary import count_pending, newest_points, summarise
-from demo.timeline import (
-    HOUR,
-    Timeline,
-    build_timeline,
-    derive_points,
-    read_flights,
-    read_weather,
-)
+from demo.timeline import HOUR, Timeline, build_timeline
 from demo.workspace import Account, blueprint_of, load_blueprint, prepare_account
 
 _RESUME = timedelta(hours=23)  # the stream keeps a day
@@ -50,19 +44,20 @@ _FLOW_SECONDS = 180.0
 _INTERRUPTED = 130
 
 
-def run(*, once: bool = False) -> int:
-    """Run the demo; the exit code. With `once` the last line of standard output is its summary.
+def run(*, once: bool = False, data: str = FLIGHTS.name) -> int:
+    """Run the demo with one of the data sets; the exit code.
 
+    With `once` the last line of standard output is its summary.
     Without, it goes on until somebody ends it, which is no failure.
     """
     try:
-        asyncio.run(_main(once))
+        asyncio.run(_main(once, DATASETS[data]))
     except asyncio.CancelledError:
         return _INTERRUPTED if once else 0
     return 0
 
 
-async def _main(once: bool) -> None:
+async def _main(once: bool, data: Dataset) -> None:
     stages = Stages()
     stop = _Stop()
     for signal in (Signals.SIGINT, Signals.SIGTERM, Signals.SIGHUP):
@@ -83,7 +78,7 @@ async def _main(once: bool) -> None:
                 aiohttp.ClientSession() as session,
                 worker_database(settings) as database,
             ):
-                demo = Demo(settings, state, sinks, stages, session, database)
+                demo = Demo(settings, state, sinks, stages, session, database, data)
                 summary = await demo.show(stay=not once)
     if summary is not None:
         print(json.dumps(summary), flush=True)
@@ -150,7 +145,9 @@ class Demo:
         stages: Stages,
         session: aiohttp.ClientSession,
         database: Database,
+        data: Dataset = FLIGHTS,
     ) -> None:
+        self._data = data
         self._settings = settings
         self._state = state
         self._sinks = sinks
@@ -164,8 +161,8 @@ class Demo:
         with stages.stage("workspace", "Making the workspace"):
             account = await self._load()
         now = datetime.now(UTC)
-        with stages.stage("history", "Loading a year of flights from New York"):
-            timeline = build_timeline(derive_points(read_flights(), read_weather()), now)
+        with stages.stage("history", self._data.says):
+            timeline = await asyncio.to_thread(self._data.timeline, now)
             await self._load_history(account, timeline, now)
         if stay:
             self._introduce(account)
@@ -195,15 +192,21 @@ class Demo:
         return summary.as_json(live_events=live_events, seconds=stages.finish())
 
     async def _load(self) -> Account:
-        blueprint = blueprint_of(self._sinks, self._state.webhook_secret)
-        account = await prepare_account(self._database, self._settings, blueprint)
+        blueprint = blueprint_of(self._sinks, self._state.webhook_secret, self._data.blueprint)
+        account = await prepare_account(
+            self._database, self._settings, blueprint, self._data.source, self._data.pattern
+        )
         self._api = Api(self._session, self._settings.base_url, account.api_key)
         self._member = await self._api.sign_in(account.email, account.password, account.slug)
         loaded = await load_blueprint(
             self._database, self._settings, account, self._state, self._member, blueprint
         )
+        for metric in (await self._member.request("GET", "/metrics?limit=200"))["items"]:
+            if (bounds := self._data.ranges.get(metric["name"])) is not None:
+                body = {"low": bounds[0], "high": bounds[1]}
+                await self._member.request("PUT", f"/quality/ranges/{metric['id']}", json=body)
         self._stages.say(
-            f"{loaded.frameworks} airports, {loaded.metrics} metrics, {loaded.rules} rules,"
+            f"{loaded.frameworks} frameworks, {loaded.metrics} metrics, {loaded.rules} rules,"
             f" {loaded.channels} channels; {loaded.changes} made or changed"
         )
         if loaded.refused:
@@ -216,7 +219,7 @@ class Demo:
         points = still_missing(timeline.history, newest)
         home = self._settings.home
         if points or not newest:
-            await asyncio.to_thread(write_history, home, points, now)
+            await asyncio.to_thread(write_history, home, points, now, self._data.pattern)
         before = await self._pulled(account)
         with self._stages.bar(f"{len(points):,} points", len(points)) as advance:
 
@@ -322,7 +325,7 @@ class Demo:
 
     async def _feed(self, api: Api, account: Account) -> None:
         """Push each hour of the demo's data once it is over, until cancelled."""
-        year = list(derive_points(read_flights(), read_weather()))
+        year = [] if self._data.feed is None else list(self._data.feed())
         while True:
             now = datetime.now(UTC)
             await asyncio.sleep((HOUR - (now - now.replace(minute=0, second=0))).total_seconds())

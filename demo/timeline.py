@@ -67,7 +67,8 @@ class Timeline:
         """The live day hour by hour, oldest first; an hour without any point is left out."""
         hours: dict[datetime, list[DemoPoint]] = {}
         for point in self.live:
-            hours.setdefault(point.timestamp, []).append(point)
+            hour = point.timestamp.replace(minute=0, second=0)
+            hours.setdefault(hour, []).append(point)
         return sorted(hours.items())
 
 
@@ -120,12 +121,14 @@ def whole_weeks(now: datetime) -> timedelta:
     return -((END - _whole_hour(now)) // WEEK) * WEEK
 
 
-def build_timeline(points: Iterable[DemoPoint], now: datetime) -> Timeline:
+def build_timeline(
+    points: Iterable[DemoPoint], now: datetime, *, shift: timedelta | None = None
+) -> Timeline:
     """`points` (unshifted, in order of time) as a year that ends with the last hour over by `now`.
 
-    `now` must be aware; the same `now` gives the same timeline.
+    `now` must be aware; the same `now` gives the same timeline. `shift` None: by whole weeks.
     """
-    shift, newest = whole_weeks(now), _whole_hour(now)
+    shift, newest = whole_weeks(now) if shift is None else shift, _whole_hour(now)
     history: list[DemoPoint] = []
     live: list[DemoPoint] = []
     for point in points:

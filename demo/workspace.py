@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -64,17 +65,23 @@ class Loaded:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def blueprint_of(sinks: Sinks, webhook_secret: str) -> Blueprint:
-    """demo/workspace.yaml with its channels leading to these receivers."""
+def blueprint_of(sinks: Sinks, webhook_secret: str, file: Path = FILE) -> Blueprint:
+    """demo/workspace.yaml (or another such file) with its channels leading to these receivers."""
     values = {
         "webhook_url": sinks.webhook_url,
         "webhook_secret": webhook_secret,
         "slack_url": sinks.slack_url,
     }
-    return read_blueprint(FILE.read_text(), values)
+    return read_blueprint(file.read_text(), values)
 
 
-async def prepare_account(database: Database, settings: Settings, blueprint: Blueprint) -> Account:
+async def prepare_account(
+    database: Database,
+    settings: Settings,
+    blueprint: Blueprint,
+    source: str = SOURCE,
+    pattern: str = PATTERN,
+) -> Account:
     """The workspace with its user, key, source, channels and preferences.
 
     The sign-in is kept in the home; where that was lost, the user gets a new password and the
@@ -96,11 +103,11 @@ async def prepare_account(database: Database, settings: Settings, blueprint: Blu
                 created_by=user_id,
             )
     async with database.transaction(Identity(workspace_id, Role.SYSTEM)) as connection:
-        source = await save_source(
-            connection, workspace_id, name=SOURCE, kind="file", config={"path": PATTERN}
+        made = await save_source(
+            connection, workspace_id, name=source, kind="file", config={"path": pattern}
         )
     write_sign_in(settings.home, email=email, password=password, workspace=slug, api_key=api_key)
-    return Account(workspace_id, slug, email, password, api_key, source.id)
+    return Account(workspace_id, slug, email, password, api_key, made.id)
 
 
 async def load_blueprint(

@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from convex.errors import Unavailable
+from convex.errors import InvalidInput, Unavailable
 
 
 def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Do all of it once, print a JSON summary, and stop.")
     ] = False,
+    data: Annotated[
+        str, typer.Option(help="flights (New York, 2013) or retail (a web shop, 2009-2011).")
+    ] = "flights",
 ) -> int:
     """Start everything, load a year of real data, and replay its last day live.
 
@@ -27,4 +30,6 @@ def demo(
         raise Unavailable(
             "The demo is not installed; run `make demo` in a clone of the repository."
         ) from None
-    return int(script.run(once=once) or 0)
+    if data not in script.DATASETS:
+        raise InvalidInput(f"There are no data {data!r}; there are {', '.join(script.DATASETS)}.")
+    return int(script.run(once=once, data=data) or 0)

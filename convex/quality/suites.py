@@ -23,11 +23,15 @@ _LARGEST = 1.7e308
 
 _POINTS = """
 SELECT
-    p.series_id, p.timestamp, p.value, f.slug AS framework, m.name AS metric, m.unit
+    p.series_id, p.timestamp, p.value, f.slug AS framework, m.name AS metric, m.unit,
+    CASE WHEN p.value < r.low OR p.value > r.high THEN concat(
+        f.slug, ' ', m.name, ' ', p.value, ' at ', p.timestamp AT TIME ZONE 'UTC'
+    ) END AS outside
 FROM convex.points AS p
 LEFT JOIN convex.series AS s ON s.id = p.series_id
 LEFT JOIN convex.metrics AS m ON m.id = s.metric_id
 LEFT JOIN convex.frameworks AS f ON f.id = s.framework_id
+LEFT JOIN convex.metric_ranges AS r ON r.metric_id = s.metric_id
 """
 
 _SERIES = """
@@ -146,7 +150,15 @@ def _points(window: Window) -> list[Expectation]:
 
     return [
         gxe.ExpectTableColumnsToMatchOrderedList(
-            column_list=["series_id", "timestamp", "value", "framework", "metric", "unit"],
+            column_list=[
+                "series_id",
+                "timestamp",
+                "value",
+                "framework",
+                "metric",
+                "unit",
+                "outside",
+            ],
             **told(Severity.CRITICAL, "The points have the columns that rules are evaluated on."),
         ),
         gxe.ExpectTableRowCountToBeBetween(
@@ -175,6 +187,10 @@ def _points(window: Window) -> list[Expectation]:
             column="timestamp",
             max_value=window.now + _FUTURE,
             **told(Severity.CRITICAL, "No point is more than ten minutes ahead of the clock."),
+        ),
+        gxe.ExpectColumnValuesToBeNull(
+            column="outside",
+            **told(Severity.WARNING, "No value lies outside of the range that a member has set."),
         ),
         gxe.ExpectCompoundColumnsToBeUnique(
             column_list=["series_id", "timestamp"],
