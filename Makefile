@@ -62,9 +62,17 @@ web: $(NODE_READY) ## Build the page into api/static
 format: $(READY) ## Format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-# Browser tests need a Chromium; Debian's is installed where apt is at hand and we may use it.
+# Tests talk to a real Chromium, Prometheus and Alertmanager; Debian's are installed where apt is at
+# hand and we may use it.
 .PHONY: browser
 browser: $(READY)
+	@{ command -v prometheus && command -v prometheus-alertmanager; } >/dev/null || \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			prometheus prometheus-alertmanager >/dev/null; \
+	else \
+		echo "*** NO PROMETHEUS OR ALERTMANAGER: install Debian's; tests against them will be skipped. ***" >&2; \
+	fi
 	@for b in chromium chromium-browser google-chrome; do command -v $$b >/dev/null && exit 0; done; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
