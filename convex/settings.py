@@ -113,7 +113,7 @@ class InsightSettings(Area):
     attempts: PositiveInt = Field(4, description="Attempts of a call that is turned away.")
     batch: bool = Field(True, description="Write the nightly insights by the batch API.")
     batch_wait: Duration = Field(
-        timedelta(minutes=30), description="How long a nightly run waits for its batch."
+        timedelta(minutes=10), description="How long a nightly run waits for its batch."
     )
     base_url: str = Field("", description="Another server that speaks the API; empty: Anthropic's.")
     prices: dict[str, tuple[float, float, float, float]] = Field(

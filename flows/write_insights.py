@@ -1,8 +1,8 @@
 """Write the night's insights of every workspace, and bring its recommendations up to date.
 
 With a key the insights of a workspace go to Claude as one batch. The run waits for it a while; what
-has not come back by then is taken in by the next run, from what the database says is out. Without
-one they are written from templates at once.
+has not come back by then is taken in by a later run, from what the database says is out. Without a
+key they are written from templates at once.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ _once = task(cache_policy=NO_CACHE, persist_result=False)  # a second try would 
 
 
 @flow(name="write-insights")
-async def write_insights() -> dict[str, int]:
+async def write_insights(collect_only: bool = False) -> dict[str, int]:
     """What was written, by who wrote it: {"claude": n, "template": n, "waiting": n}.
 
-    A workspace that fails keeps no other from having its insights.
+    With `collect_only` nothing new is written: batches that have ended are taken in. A workspace
+    that fails keeps no other from having its insights.
     """
     now = datetime.now(UTC)
     async with worker_database() as database, database.read(SYSTEM) as connection:
@@ -49,13 +50,17 @@ async def write_insights() -> dict[str, int]:
     waiting: list[UUID] = []
     for workspace_id in workspaces:
         try:
+            earlier, left = await collect_batches(workspace_id)
+            counts.update(earlier)
+            counts["waiting"] += left if collect_only else 0
+            if collect_only:
+                continue
             await refresh_recommendations(workspace_id, now)
-            earlier, _ = await collect_batches(workspace_id)
             written, submitted = await write_workspace(workspace_id, now)
         except Exception as failure:
             failures.append(failure)
             continue
-        counts.update(earlier + written)
+        counts.update(written)
         if submitted:
             waiting.append(workspace_id)
     deadline = now + flow_settings().insights.batch_wait
@@ -66,7 +71,7 @@ async def write_insights() -> dict[str, int]:
             counts.update(collected)
             if not left:
                 waiting.remove(workspace_id)
-    counts["waiting"] = len(waiting)
+    counts["waiting"] += len(waiting)
     get_run_logger().info("Insights: %s", dict(counts))
     if failures:
         raise ExceptionGroup(f"{len(failures)} workspaces have no insights", failures)

@@ -14,7 +14,7 @@ from convex.insights.converse import Outcome, converse
 from convex.insights.evidence import digest_pack, framework_pack
 from convex.insights.model import Fallback, Insight, Kind, read_pack
 from convex.insights.prices import find_prices
-from convex.insights.prompts import Prompt, write_prompt
+from convex.insights.prompts import VERSION, Prompt, write_prompt
 from convex.settings import InsightSettings
 
 DIGEST_EVERY = timedelta(days=6, hours=12)
@@ -75,7 +75,11 @@ async def begin(
             night.insights.append(await service.write(transact, claude, settings, order, now=now))
         return night
     waiting: dict[str, tuple[service.Order, service.Reserved]] = {}
+    out = await _out(transact, wanted)
     for order in wanted:
+        if order.pack.fingerprint(VERSION, order.model(settings)) in out:
+            night.submitted += 1
+            continue
         known = await service.find_known(transact, claude, settings, order, now=now)
         if known is not None:
             night.insights.append(known)
@@ -90,6 +94,16 @@ async def begin(
     if waiting:
         await _submit(transact, claude, settings, waiting, night, now)
     return night
+
+
+async def _out(transact: service.Transact, wanted: Sequence[service.Order]) -> set[bytes]:
+    """The evidence that is in a batch already: a second run must not pay for it again."""
+    found: set[bytes] = set()
+    async with transact() as connection:
+        for workspace_id in {order.workspace_id for order in wanted}:
+            runs = await store.submitted_runs(connection, workspace_id)
+            found |= {bytes(run["evidence_hash"]) for run in runs}
+    return found
 
 
 async def _submit(
@@ -116,7 +130,7 @@ async def _submit(
     async with transact() as connection:
         run_ids = [reserved.id for _, reserved in waiting.values()]
         await store.mark_submitted(connection, run_ids, night.batch_id)
-    night.submitted = len(waiting)
+    night.submitted += len(waiting)
 
 
 async def collect(

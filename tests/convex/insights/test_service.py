@@ -472,6 +472,9 @@ async def test_a_night_is_one_batch_at_half_the_price(
     assert (begun.insights, begun.submitted) == ([], 2)
     assert len(server.batches["msgbatch_1"]) == 2
     assert await collected(worker, tenant, claude, server) == ([], 2)
+    # another run meanwhile does not pay for the same again
+    assert (await night(worker, tenant, claude, server)).submitted == 2
+    assert len(server.batches) == 1
     server.batch_ready = True
     insights, waiting = await collected(worker, tenant, claude, server)
     assert waiting == 0
