@@ -77,7 +77,10 @@ async def test_every_beat_is_a_message_outside_and_silences_do_not_hold_it(
     assert not rule["enabled"]
 
 
-async def test_only_places_take_heartbeats(api: Database, tenant: Tenant) -> None:
+async def test_only_places_take_heartbeats(
+    settings: Settings, api: Database, tenant: Tenant
+) -> None:
+    key = settings.secrets.encryption_key
     async with api.transaction(tenant.identity()) as connection:
         for kind, config in (
             (ChannelKind.EMAIL, {"heartbeat": True}),
@@ -85,5 +88,10 @@ async def test_only_places_take_heartbeats(api: Database, tenant: Tenant) -> Non
         ):
             with pytest.raises(InvalidInput, match="heartbeat is true or false"):
                 await create_channel(
-                    connection, tenant.identity(), ChannelDraft("beats", kind, config), "k" * 43
+                    connection, tenant.identity(), ChannelDraft("beats", kind, config), key
                 )
+        draft = ChannelDraft(
+            "beats", ChannelKind.WEBHOOK, {"url": "https://example.com", "heartbeat": True}
+        )
+        made = await create_channel(connection, tenant.identity(), draft, key)
+    assert made.channel.config["heartbeat"] is True
