@@ -38,7 +38,7 @@ async def apply(
     """Do what its action says. What only people can do changes nothing (`by_hand`).
 
     A rule that is kept as code is not changed here: `file` is its entry as it should be. Raises
-    `NotFound` when the rule is gone, `InvalidInput` when the change cannot work any more.
+    `Conflict` when the rule is gone, `InvalidInput` when the change cannot work any more.
     """
     action = accepted.action
     match action["kind"]:
@@ -122,9 +122,10 @@ async def _update_rule(
 ) -> Change:
     rule_id, changes = UUID(action["rule_id"]), action["changes"]
     assert identity.workspace_id is not None
-    rule = await rule_store.get_rule(connection, identity.workspace_id, rule_id, lock=True)
-    if rule.deleted_at is not None:
-        raise NotFound("The rule has been deleted since.")
+    try:
+        rule = await rule_store.get_rule(connection, identity.workspace_id, rule_id, lock=True)
+    except NotFound:
+        raise Conflict("The rule is gone; dismiss the recommendation.") from None
     fields = _fields(changes)
     if rule.provenance is Provenance.CODE:
         entry = entry_of(

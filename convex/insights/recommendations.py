@@ -225,7 +225,9 @@ async def measure_effects(connection: Connection, workspace_id: UUID, *, now: da
     for one in accepted:
         assert one.rule_id is not None
         assert one.decided_at is not None
-        pages = "pages_saved_a_week" in one.effect
+        # A mute keeps messages back; the alerts go on.
+        muted = (one.applied or {}).get("kind") in ("mute_window", "inhibition_rule")
+        pages = muted or "pages_saved_a_week" in one.effect
         count = store.count_pages if pages else store.count_triggers
         at = one.decided_at
         before = await count(connection, workspace_id, one.rule_id, at - _BEFORE, at)

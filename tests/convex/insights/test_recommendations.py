@@ -303,6 +303,19 @@ async def test_what_was_changed_since_is_not_undone(
     assert (await listed(worker, tenant))[0].state is State.ACCEPTED
 
 
+async def test_a_rule_that_is_gone_cannot_be_changed(
+    api: Database, worker: Database, tenant: Tenant
+) -> None:
+    bench = await make_bench(api, tenant)
+    rule = await bench.rule()
+    (one,) = await keep(worker, tenant, change_of(rule.id, threshold_value=12.5))
+    identity = tenant.identity()
+    async with api.transaction(identity) as connection:
+        await rule_service.delete_rule(connection, identity, rule.id, now=NOW)
+        with pytest.raises(Conflict):
+            await recommendations.accept(connection, identity, one.id, now=NOW)
+
+
 async def test_a_rule_of_a_file_is_given_as_the_file_should_say_it(
     api: Database, worker: Database, tenant: Tenant
 ) -> None:
