@@ -41,6 +41,7 @@ from demo.workspace import Account, blueprint_of, load_blueprint, prepare_accoun
 _RESUME = timedelta(hours=23)  # the stream keeps a day
 _OUTBOX_SECONDS = 90.0  # what was told within the minute before is told again only after it
 _FLOW_SECONDS = 180.0
+_TRAINING = 900.0  # two minutes on a quiet machine
 _INTERRUPTED = 130
 
 
@@ -178,6 +179,8 @@ class Demo:
             with stages.stage("patterns", "Looking for patterns"):
                 workspace = {"workspace_id": str(account.workspace_id)}
                 await self._run("detect-patterns/detect-patterns", workspace)
+            with stages.stage("predictions", "Training on the year, predicting what comes"):
+                await self._run("forecast-alerts/forecast-alerts", workspace, within=_TRAINING)
             with stages.stage("insights", "Writing insights and recommendations"):
                 await self._run("write-insights/write-insights")
             with stages.stage("delivery", "Waiting until everybody is told"):
@@ -233,13 +236,20 @@ class Demo:
         async with self._database.read(SYSTEM) as connection:
             return (await get_source(connection, account.source_id)).points_total
 
-    async def _run(self, deployment: str, parameters: Any = None, *, watch: Any = None) -> None:
+    async def _run(
+        self,
+        deployment: str,
+        parameters: Any = None,
+        *,
+        watch: Any = None,
+        within: float = _FLOW_SECONDS,
+    ) -> None:
         await run_deployment(
             self._session,
             prefect_api_url(self._settings),
             deployment,
             parameters,
-            within=_FLOW_SECONDS,
+            within=within,
             watch=watch,
         )
 
