@@ -36,6 +36,7 @@ export const router = createBrowserRouter([
       page("/inbox", () => import("@/pages/inbox")),
       page("/notifications", () => import("@/pages/notifications")),
       page("/data", () => import("@/pages/quality")),
+      page("/system", () => import("@/pages/system")),
       page("/workspace", () => import("@/pages/workspace")),
       { path: "*", Component: Unknown },
     ],

@@ -20,7 +20,9 @@ export interface paths {
          *     JSON, NDJSON, or CSV with the columns framework, metric, timestamp, value, and one column for
          *     each label. A point that cannot be taken is kept under /rejected-points with its reason and
          *     counted. The same points again change nothing; another value for the same instant is a
-         *     correction, which never alerts. Needs the scope ingest, or the role editor.
+         *     correction, which never alerts. NDJSON and CSV of more than 8 MB, or of unknown length, may be
+         *     as long as they like: they are taken piece by piece, each a batch of its own, so that sending
+         *     the same again after an error goes on. Needs the scope ingest, or the role editor.
          */
         post: operations["send_points_api_v1_points_post"];
         delete?: never;
@@ -844,6 +846,27 @@ export interface paths {
          *     Answers with those worth looking at, most triggers saved first. Changes nothing.
          */
         post: operations["tuning_api_v1_alert_rules__rule_id__tuning_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/{rule_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Would it fire now
+         * @description Evaluate the rule, switched on or not, on the last days of every series that it watches.
+         *     Answers with the alerts that would be open now. Tells nobody and changes nothing.
+         */
+        post: operations["test_rule_api_v1_alert_rules__rule_id__test_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2695,6 +2718,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/system/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What waits
+         * @description Transitions to plan, notifications to deliver, jobs asked for: of this workspace.
+         */
+        get: operations["system_queues_api_v1_system_queues_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the cache does
+         * @description Of all workspaces together, over the last 24 hours.
+         */
+        get: operations["system_cache_api_v1_system_cache_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/integrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is talked to
+         * @description Channels by their deliveries, sources by their runs, and what the operator has set up.
+         */
+        get: operations["system_integrations_api_v1_system_integrations_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3046,6 +3129,41 @@ export interface components {
             failed: components["schemas"]["BulkFailure"][];
             /** More */
             more: boolean;
+        };
+        /**
+         * CacheReport
+         * @description How the cache does. `answers` false: everything is computed, nothing fails.
+         */
+        CacheReport: {
+            /** Answers */
+            answers: boolean;
+            /** Hit Rate */
+            hit_rate: number | null;
+            /** Used Bytes */
+            used_bytes: number | null;
+            /** Limit Bytes */
+            limit_bytes: number | null;
+            /** Evicted */
+            evicted: number | null;
+            /** Caches */
+            caches: components["schemas"]["CacheUse"][];
+        };
+        /**
+         * CacheUse
+         * @description One kind of answer over the last 24 hours.
+         */
+        CacheUse: {
+            /** Name */
+            name: string;
+            /** Requests */
+            requests: number;
+            /**
+             * Hits
+             * @description Had, shared or waited for: not computed for this request.
+             */
+            hits: number;
+            /** Hit Rate */
+            hit_rate: number | null;
         };
         /**
          * CandidateShape
@@ -4481,6 +4599,34 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * Integration
+         * @description Something outside of Convex that it talks to.
+         */
+        Integration: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "channel" | "source" | "email" | "claude" | "oidc" | "prefect" | "prometheus";
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "healthy" | "degraded" | "down" | "disconnected" | "off";
+            /** Detail */
+            detail: string;
+        };
+        /**
+         * Integrations
+         * @description Every one, what is set up and what could be.
+         */
+        Integrations: {
+            /** Items */
+            items: components["schemas"]["Integration"][];
         };
         /**
          * IntervalBody
@@ -6133,11 +6279,44 @@ export interface components {
              * @example Which rules were noisy in the last 30 days?
              */
             question: string;
+        };
+        /**
+         * QueueShape
+         * @description What waits: planning (transitions), deliveries by channel, jobs by kind.
+         */
+        QueueShape: {
             /**
-             * Framework
-             * @description Only about this framework, by id or slug.
+             * Queue
+             * @enum {string}
              */
-            framework?: string | null;
+            queue: "planning" | "deliveries" | "jobs";
+            /** Name */
+            name: string;
+            /**
+             * Waiting
+             * @description Due now.
+             */
+            waiting: number;
+            /**
+             * Later
+             * @description Due at a time to come.
+             */
+            later: number;
+            /**
+             * Again
+             * @description Tried before; of jobs: at work now.
+             */
+            again: number;
+            /** Oldest At */
+            oldest_at: string | null;
+        };
+        /**
+         * Queues
+         * @description Every queue that is not empty, and planning.
+         */
+        Queues: {
+            /** Items */
+            items: components["schemas"]["QueueShape"][];
         };
         /**
          * RangeBody
@@ -6792,6 +6971,30 @@ export interface components {
             version: number | null;
             /** Differences */
             differences: components["schemas"]["RuleDifference"][];
+        };
+        /**
+         * RuleTest
+         * @description What a rule says now: the alerts that would be open, and its evaluations by outcome.
+         */
+        RuleTest: {
+            /**
+             * Rule Id
+             * Format: uuid
+             */
+            rule_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Series */
+            series: number;
+            /** Would Fire */
+            would_fire: components["schemas"]["EpisodeShape"][];
+            /** Outcomes */
+            outcomes: {
+                [key: string]: number;
+            };
         };
         /**
          * ScoreParts
@@ -7696,6 +7899,8 @@ export interface components {
             status: string;
             /** Parts */
             parts: components["schemas"]["HealthPart"][];
+            /** @description How good Claude's insights were in 30 days; null when nobody can tell. */
+            insights: components["schemas"]["QualityShape"] | null;
         };
         /**
          * TestedType
@@ -10175,6 +10380,40 @@ export interface operations {
             412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    test_rule_api_v1_alert_rules__rule_id__test_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleTest"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             503: components["responses"]["Problem503"];
@@ -14220,6 +14459,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SystemHealth"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    system_queues_api_v1_system_queues_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queues"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    system_cache_api_v1_system_cache_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheReport"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    system_integrations_api_v1_system_integrations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integrations"];
                 };
             };
             400: components["responses"]["Problem400"];

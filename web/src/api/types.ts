@@ -101,3 +101,6 @@ export type StrategyScore = Schemas["StrategyScoreShape"];
 export type QualityRun = Schemas["QualityRun"];
 export type Source = Schemas["SourceShape"];
 export type RejectedPoint = Schemas["RejectedShape"];
+
+export type Integration = Schemas["Integration"];
+export type Queue = Schemas["QueueShape"];

@@ -1,5 +1,6 @@
 import clsx from "clsx";
 import {
+  Activity,
   BellOff,
   BellRing,
   BookOpen,
@@ -48,6 +49,7 @@ export const ITEMS: readonly Item[] = [
   { to: "/inbox", name: "Inbox", icon: Inbox, counts: "unread", thumb: true },
   { to: "/notifications", name: "Notifications", icon: Send, group: "settings" },
   { to: "/data", name: "Data", icon: ShieldCheck, group: "settings" },
+  { to: "/system", name: "System", icon: Activity, group: "settings" },
   { to: "/workspace", name: "Workspace", icon: Building2, group: "settings" },
 ];
 

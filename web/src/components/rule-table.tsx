@@ -26,7 +26,7 @@ export function RuleTable({
         return (
           <li
             key={rule.id}
-            className="relative grid grid-cols-[auto_minmax(0,1fr)_auto] items-center gap-x-3 gap-y-1 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50 md:grid-cols-[auto_minmax(0,1fr)_minmax(0,1fr)_6rem_auto]"
+            className="relative grid grid-cols-[auto_minmax(0,1fr)_auto] items-center gap-x-3 gap-y-1 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken/50 md:grid-cols-[auto_minmax(0,1fr)_minmax(0,1fr)_9rem_auto]"
           >
             <SeverityIcon severity={rule.severity} className={rule.enabled ? "" : "opacity-40"} />
             <div className="min-w-0">
@@ -40,13 +40,14 @@ export function RuleTable({
               </p>
             </div>
             <p className="truncate text-sm text-muted max-md:hidden">{sense}</p>
-            <span className="max-md:hidden">
+            <span className="flex gap-1 max-md:hidden">
               <Tag>{title(rule.type)}</Tag>
+              {rule.provenance === "code" && <Tag>Code</Tag>}
             </span>
             <span className="relative flex items-center">
               <Switch
                 checked={rule.enabled}
-                disabled={!may}
+                disabled={!may || rule.provenance === "code"}
                 aria-label={`${rule.name} is enabled`}
                 onCheckedChange={(enabled) =>
                   enable.mutate(

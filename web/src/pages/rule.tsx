@@ -23,6 +23,7 @@ export default function RulePage() {
     () => (id === undefined ? emptyDraft(framework) : rule.data && draftOf(rule.data)),
     [id, framework, rule.data],
   );
+  const kept = rule.data?.provenance === "code";
   const name = id === undefined ? "New rule" : (rule.data?.name ?? "Rule");
   return (
     <>
@@ -34,22 +35,29 @@ export default function RulePage() {
       ) : start === undefined ? (
         <SkeletonRows />
       ) : (
-        <RuleForm
-          key={`${id ?? "new"} ${rule.data?.version ?? 0}`}
-          start={start}
-          saved={id === undefined ? undefined : rule.data}
-          readOnly={!may}
-          busy={save.isPending}
-          error={save.error}
-          onSave={(input) =>
-            save.mutate(input, {
-              onSuccess: (saved) => {
-                say(id === undefined ? `Made: ${saved.name}` : `Saved: ${saved.name}`);
-                if (id === undefined) void navigate(`/rules/${saved.id}`, { replace: true });
-              },
-            })
-          }
-        />
+        <>
+          {kept && (
+            <p className="mb-4 rounded-md bg-info-tint px-3 py-2 text-sm text-info-ink">
+              This rule is kept as code: change its file and apply it (convex rules apply).
+            </p>
+          )}
+          <RuleForm
+            key={`${id ?? "new"} ${rule.data?.version ?? 0}`}
+            start={start}
+            saved={id === undefined ? undefined : rule.data}
+            readOnly={!may || kept}
+            busy={save.isPending}
+            error={save.error}
+            onSave={(input) =>
+              save.mutate(input, {
+                onSuccess: (saved) => {
+                  say(id === undefined ? `Made: ${saved.name}` : `Saved: ${saved.name}`);
+                  if (id === undefined) void navigate(`/rules/${saved.id}`, { replace: true });
+                },
+              })
+            }
+          />
+        </>
       )}
     </>
   );
