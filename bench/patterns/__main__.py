@@ -85,7 +85,7 @@ def _planted_table(planted: dict[str, acceptance.Planted]) -> Table:
     table = Table(
         *("planted", "recall", "goal", "precision", "as planted", "naive recall"),
         "naive precision",
-        title=f"One pattern among {acceptance.RULES} rules, {acceptance.DAYS} days",
+        title=f"One pattern among {acceptance.RULES} rules, {acceptance.PLANTED_DAYS} days",
     )
     for name, one in planted.items():
         table.add_row(
