@@ -155,12 +155,10 @@ async def scorecard(connection: Connection, workspace_id: UUID, since: datetime)
 
 
 async def quality(connection: Connection, workspace_id: UUID) -> list[Row]:
-    """The newest run of each suite, with the names of what failed."""
+    """The newest run of each suite."""
     return await _all(
         connection,
-        "SELECT DISTINCT ON (suite) suite, state, evaluated, passed, failed, finished_at, ("
-        " SELECT array_agg(DISTINCT r ->> 'name') FROM jsonb_array_elements(results) AS r"
-        " WHERE NOT (r ->> 'succeeded')::boolean) AS failing"
+        "SELECT DISTINCT ON (suite) suite, passed, failed, finished_at"
         " FROM convex.quality_runs WHERE workspace_id = %s ORDER BY suite, started_at DESC",
         (workspace_id,),
     )

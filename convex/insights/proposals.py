@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from convex.alerts.describe import format_duration
-from convex.alerts.model import Rule, RuleType
+from convex.alerts.model import Rule
 from convex.alerts.rehearsal import tuning_json
 from convex.alerts.tuning import Candidate, Tuning
 from convex.insights.model import Insight, Source
@@ -189,8 +189,3 @@ def from_insight(insight: Insight) -> Iterator[Proposal]:
             },
             framework_id=insight.framework_id,
         )
-
-
-def may_be_tuned(rule: Rule) -> bool:
-    """Whether a tuning can say anything about it."""
-    return rule.enabled and rule.type is not RuleType.MILESTONE
