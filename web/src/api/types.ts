@@ -104,3 +104,5 @@ export type RejectedPoint = Schemas["RejectedShape"];
 
 export type Integration = Schemas["Integration"];
 export type Queue = Schemas["QueueShape"];
+
+export type Simulation = Schemas["SimulationShape"];

@@ -28,3 +28,11 @@ export function useSavePreferences(whose: Whose) {
     onSettled: () => client.invalidateQueries({ queryKey: [PREFERENCES] }),
   });
 }
+
+/** What the last 90 days would have been with other settings. */
+export function useSimulation() {
+  return useMutation({
+    mutationFn: (preferences: PreferencesChange) =>
+      unwrap(api.POST("/api/v1/notification-preferences/simulate", { body: { preferences, days: 90 } })),
+  });
+}

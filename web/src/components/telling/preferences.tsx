@@ -10,10 +10,11 @@ import { SkeletonRows } from "@/components/ui/skeleton";
 import { Switch } from "@/components/ui/switch";
 import { say } from "@/components/ui/toast";
 import { useChannels } from "@/data/channels";
-import { usePreferences, useSavePreferences, type Whose } from "@/data/preferences";
+import { usePreferences, useSavePreferences, useSimulation, type Whose } from "@/data/preferences";
 import { duration, parseDuration } from "@/format/time";
 import { SEVERITIES, title } from "@/format/words";
 import { Escalation } from "./escalation";
+import { SimulationCard } from "./simulation";
 
 const SOURCES = {
   own: "Your own choice",
@@ -45,6 +46,7 @@ function Form({ whose, saved }: { whose: Whose; saved: Preferences }) {
   const { user } = useIdentity();
   const [draft, setDraft] = useState<PreferencesChange>({});
   const save = useSavePreferences(whose);
+  const simulation = useSimulation();
   const now = { ...saved, ...draft };
   const set = (change: PreferencesChange) => setDraft({ ...draft, ...change });
   const submit = (event: FormEvent) => {
@@ -208,6 +210,18 @@ function Form({ whose, saved }: { whose: Whose; saved: Preferences }) {
               {messageOf(save.error)}
             </p>
           )}
+          {whose === "own" && (
+            <Button
+              disabled={simulation.isPending || Object.keys(draft).length === 0}
+              onClick={() =>
+                simulation.mutate(draft, {
+                  onError: (error) => say(`Not tried: ${messageOf(error)}`, { bad: true }),
+                })
+              }
+            >
+              {simulation.isPending ? "Replaying…" : "Try on the last 90 days"}
+            </Button>
+          )}
           <Button onClick={() => setDraft({})} disabled={Object.keys(draft).length === 0}>
             Undo
           </Button>
@@ -216,6 +230,7 @@ function Form({ whose, saved }: { whose: Whose; saved: Preferences }) {
           </Button>
         </footer>
       </Card>
+      {simulation.data !== undefined && <SimulationCard found={simulation.data} />}
     </form>
   );
 }
