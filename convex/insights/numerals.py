@@ -216,9 +216,10 @@ def _instants(fact: Fact) -> Iterable[datetime]:
     if fact.start is not None:
         yield fact.start.astimezone(UTC)
     if fact.end is not None:
-        yield fact.end.astimezone(UTC)
-        if fact.start is not None:  # the last day of the window, as people say it
-            yield fact.end.astimezone(UTC) - timedelta(microseconds=1)
+        end = fact.end.astimezone(UTC)
+        if fact.start is not None and end.time() == datetime.min.time():
+            end -= timedelta(microseconds=1)  # the last day of the window, as people say it
+        yield end
 
 
 def _same_day(parts: tuple[int, ...], at: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convex.insights import templates
-from convex.insights.answers import Content, Finding, Reply, RiskItem, Statement
+from convex.insights.answers import Content, Finding, Reply, RiskItem, Statement, statements
 from convex.insights.model import Kind, Pack, read_pack
 from convex.insights.packing import Packer, pack
 from convex.insights.verify import Wrong, describe, verify
@@ -192,6 +193,30 @@ def test_a_number_added_to_a_statement_that_holds_is_found(data: st.DataObject) 
         text=written.headline.text + " That is 987,654,321.25 in all.", facts=written.headline.facts
     )
     assert not verify(written.model_copy(update={"headline": forged}), evidence).holds
+
+
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def _forgeries() -> list[tuple[str, str]]:
+    """Every figure of a framework's insight made another: where, and the whole sentence."""
+    written = templates.write(airport_pack())
+    found = []
+    for said in statements(written):
+        for match in _FIGURE.finditer(said.text):
+            digits = match[0].replace(",", "")
+            other = f"{float(digits) + 7:g}" if "." in digits else str(int(digits) + 7)
+            found.append(
+                (said.where, said.text[: match.start()] + other + said.text[match.end() :])
+            )
+    return found
+
+
+@pytest.mark.parametrize(("where", "forged"), _forgeries())
+def test_no_figure_of_an_insight_can_be_made_another(where: str, forged: str) -> None:
+    evidence = airport_pack()
+    (facts,) = [said.facts for said in statements(templates.write(evidence)) if said.where == where]
+    assert Wrong.NUMBER in wrongs(forged, *facts), forged
 
 
 # -- packs
