@@ -7,6 +7,7 @@ document can be had without a database.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -104,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with _open(chosen) as resources:
             app.state.resources = resources
+            gc.freeze()  # what is there now stays until the end
             yield
 
     app = FastAPI(

@@ -5,6 +5,7 @@ in which order, and which rows are new.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -184,8 +185,9 @@ async def _find(
 ) -> list[Place | Refused | None]:
     """The place of each key, in the order of their numbers; None where no point needs it."""
     known = remembered(workspace_id)
-    if wanted.all() and len(places := [known.get(key) for key in keys]) and None not in places:
-        return list(places)
+    if wanted.all():
+        with suppress(KeyError):
+            return [known[key] for key in keys]
     needed = np.zeros(len(keys), np.bool_)
     needed[codes[wanted]] = True
     found: list[Place | Refused | None] = [

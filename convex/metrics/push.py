@@ -100,9 +100,12 @@ def from_rows(rows: Sequence[Any], source: str) -> PointBatch:
         metrics = [row["metric"] for row in rows]
         moments = [row["timestamp"] for row in rows]
         numbers = [row["value"] for row in rows]
-        labels = [row.get("labels", _NO_LABELS) for row in rows]
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError):
         return _from_each(rows, source)
+    try:
+        labels = [row["labels"] for row in rows]
+    except KeyError:
+        labels = [row.get("labels", _NO_LABELS) for row in rows]
     clean = (
         set(map(type, frameworks)) == set(map(type, metrics)) == {str}
         and set(map(type, numbers)) <= {int, float}
