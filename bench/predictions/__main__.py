@@ -4,7 +4,7 @@
 
 `skill` replays the demo's rules over its year and scores May to October from what was known at each
 time; nothing was chosen by looking at those months. `series` forecasts delays and departures hour
-by hour. `scale` asks trained models about 10,000 rules. Goals: 24 h skill ≥ .15 with its lower bound
+by hour. `scale` asks trained models about 10,000 rules. Goals: 24 h skill ≥ .15 with a lower bound
 above 0, AUC ≥ .77, ECE ≤ .03; 6 h ≥ .30; 48 and 72 h never below 0; the mixture within .02 of its
 best expert; at most a second for 10,000 rules.
 """

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.predictions.flights import ZONE, read_year
-from convex.metrics.model import HOUR, to_microseconds
+from convex.metrics.model import HOUR, FloatArray, to_microseconds
 from convex.predictions.panel import LONGEST, hourly_margins, local_week_hours
 from convex.predictions.series_forecast import forecast_series
 from demo.timeline import END, START
@@ -56,10 +56,10 @@ def measure_series() -> dict[str, Any]:
                     continue
                 came = values[origin : origin + _AHEAD].astype(np.float64)
                 known = values[:origin][np.isfinite(values[:origin])]
-                guesses = {
+                guesses: dict[str, FloatArray] = {
                     "own": made.values,
-                    "day": values[origin - 24 : origin - 24 + _AHEAD],
-                    "week": values[origin - 168 : origin - 168 + _AHEAD],
+                    "day": values[origin - 24 : origin - 24 + _AHEAD].astype(np.float64),
+                    "week": values[origin - 168 : origin - 168 + _AHEAD].astype(np.float64),
                     "last": np.full(_AHEAD, known[-1]),
                 }
                 whole = np.isfinite(came)

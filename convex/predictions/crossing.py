@@ -20,10 +20,10 @@ PATHS, LEAST_PATHS = 150, 14
 HALF_LIFE = 10.0  # hours
 SCALE_HOURS = 28 * 24  # what the scale of a margin is learnt from, and kept
 _FAR = np.float32(-9.0)
-_NEAREST = 3  # days back, so that a path of 72 hours has ended
+NEAREST = 3  # days back, so that a path of 72 hours has ended
 _BATCH = 24
-_MEDIAN_WEEKS = 12
-_PRIOR = 3.0  # weeks that the median of the hour of the day counts for
+MEDIAN_WEEKS = 12
+PRIOR = 3.0  # weeks that the median of the hour of the day counts for
 
 Float32 = NDArray[np.float32]
 
@@ -43,25 +43,27 @@ def compress(margins: Float32) -> Float32:
     return np.asarray(np.arcsinh(margins / np.float32(spread)), np.float32)
 
 
-def weekly_medians(values: Float32, week: IntArray) -> Float32:
-    """What each hour of the week was in the median of the 12 weeks before, anew each 168 hours.
+def weekly_medians(
+    values: Float32, week: IntArray, *, weeks: int = MEDIAN_WEEKS, prior: float = PRIOR
+) -> Float32:
+    """What each hour of the week was in the median of the weeks before, anew each 168 hours.
 
     Shape (weeks + 1, 168); row w is known at hour 168 w. Medians of few weeks are drawn to that of
     the hour of the day; NaN where nothing is known.
     """
-    weeks = -(-len(values) // WEEK_HOURS)
-    table = np.full((weeks, WEEK_HOURS), np.nan, np.float32)
+    count = -(-len(values) // WEEK_HOURS)
+    table = np.full((count, WEEK_HOURS), np.nan, np.float32)
     index = np.arange(len(values))
     table[index // WEEK_HOURS, week[: len(values)]] = values
-    result = np.full((weeks + 1, WEEK_HOURS), np.nan, np.float32)
-    for row in range(1, weeks + 1):
-        recent = table[max(0, row - _MEDIAN_WEEKS) : row]
+    result = np.full((count + 1, WEEK_HOURS), np.nan, np.float32)
+    for row in range(1, count + 1):
+        recent = table[max(0, row - weeks) : row]
         counts = np.isfinite(recent).sum(axis=0)
         own = _median(recent)
         daily = _median(recent.reshape(-1, 24))
         general = np.tile(np.where(np.isfinite(daily), daily, _median(daily[:, None])), 7)
-        mixed = (np.nan_to_num(own) * counts + general * _PRIOR) / (counts + _PRIOR)
-        result[row] = mixed
+        mixed = (np.nan_to_num(own) * counts + general * prior) / np.maximum(counts + prior, 1e-9)
+        result[row] = np.where(counts + prior > 0, mixed, np.nan)
     return result
 
 
@@ -132,23 +134,25 @@ def standing_at(values: Float32, medians: Float32, week: IntArray) -> Float32:
 
 
 def draw_paths(
-    level: Float32, paths: Float32, at: Float32, own: IntArray
+    level: Float32, paths: Float32, at: Float32, own: IntArray, *, decay: bool = True
 ) -> tuple[Float32, Float32, NDArray[np.bool_]]:
     """What may come at the origins `own`: values (origins × paths × hours), the weight of each path
-    (0 for none), and whether there are enough.
+    (0 for none), and whether there are enough. With `decay` a path is drawn to where it stands now.
 
     Rows of `level` (usual values ahead), `paths` (residuals ahead) and `at` (the residual where it
     stands) are origins a day apart; only rows whose hours ahead have passed are drawn from.
     """
-    source = own[:, None] - (_NEAREST + np.arange(PATHS))
+    source = own[:, None] - (NEAREST + np.arange(PATHS))
     usable = source >= 0
     source = np.maximum(source, 0)
     there, here = at[source], at[own]
     usable &= np.isfinite(there)
     gap = np.where(usable, here[:, None] - there, 0.0).astype(np.float32)
     weight = np.where(usable, np.exp(-0.5 * (gap / _width(there, gap, usable)) ** 2), 0.0)
-    decay = np.exp2(-(np.arange(paths.shape[1]) + 1) / HALF_LIFE).astype(np.float32)
-    path = level[own][:, None, :] + paths[source] + gap[:, :, None] * decay
+    path = level[own][:, None, :] + paths[source]
+    if decay:
+        fading = np.exp2(-(np.arange(paths.shape[1]) + 1) / HALF_LIFE).astype(np.float32)
+        path = path + gap[:, :, None] * fading
     enough = np.isfinite(here) & (usable.sum(axis=1) >= LEAST_PATHS) & (weight.sum(axis=1) > 1e-6)
     return path, weight.astype(np.float32), enough
 

@@ -1,10 +1,12 @@
 """The next hours of one series, with bands. Pure.
 
-The same paths as metric-crossing draws: the usual value of the hour of the week, and what the
-residuals did on earlier days from the same hour, set on where the residual stands now. The value is
-the usual one plus the present residual, decaying by half in 10 hours; the bands are quantiles of
-the paths, so they are as wide as the past was, and as skewed. In the measured units: no
-compression here.
+Twelve simple forecasts are made: one of three usual values of an hour (the median of the hour of
+the week drawn to that of the hour of the day, the same without the drawing over four weeks, the
+value a week before) plus the present residual, decaying with one of four half-lives. The mean of
+the three that would have been best in the last six weeks is the value. The bands are quantiles of
+what that mean was off by on earlier days from the same hour, those that stood like today weighing
+more, as metric-crossing weighs its paths: so they are as wide as the past was, and as skewed. In
+the measured units.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import numpy as np
 
 from convex.metrics.model import FloatArray, IntArray
 from convex.predictions.crossing import (
-    HALF_LIFE,
     LEAST_PATHS,
+    NEAREST,
     Float32,
     draw_paths,
+    fill_forward,
     standing_at,
     weekly_medians,
 )
@@ -26,6 +29,8 @@ from convex.predictions.panel import LONGEST, WEEK_HOURS
 
 BANDS = (0.5, 0.8, 0.95)
 LEAST_HOURS = 28 * 24
+_HALF_LIVES = (4.0, 10.0, 24.0)
+_JUDGED_DAYS, _BEST = 42, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +54,65 @@ def forecast_series(values: Float32, week: IntArray, horizon: int) -> SeriesFore
         raise ValueError(f"at most {LONGEST} hours ahead")
     if hours < LEAST_HOURS or np.isfinite(values).sum() < LEAST_HOURS // 4:
         return None
-    medians = weekly_medians(values, week)
     starts = np.arange(hours % 24, hours + 1, 24)
     reach = starts[:, None] + np.arange(LONGEST)
-    level = medians[starts // WEEK_HOURS][np.arange(len(starts))[:, None], week[reach]]
     padded = np.concatenate([values, np.full(LONGEST, np.nan, np.float32)])
-    at = standing_at(values, medians, week)[starts]
-    path, weight, enough = draw_paths(level, padded[reach] - level, at, np.array([len(starts) - 1]))
-    if not enough[0]:
-        return None
-    decay = np.exp2(-(np.arange(LONGEST) + 1) / HALF_LIFE)
-    point = level[-1] + at[-1] * decay
-    shares = [0.5 - band / 2 for band in BANDS] + [0.5 + band / 2 for band in BANDS]
-    bounds = _quantiles(path[0].astype(np.float64), weight[0].astype(np.float64), shares)
-    lower, upper = bounds[: len(BANDS)], bounds[len(BANDS) :]
-    return SeriesForecast(
-        point[:horizon].astype(np.float64),
-        np.minimum(lower, point)[:, :horizon],
-        np.maximum(upper, point)[:, :horizon],
+    came = padded[reach]
+    tried, standing = _candidates(values, week, starts, padded, reach)
+    ended = np.arange(len(starts)) <= len(starts) - 1 - NEAREST
+    judged = np.flatnonzero(ended)[-_JUDGED_DAYS:]
+    off = _mean(np.abs(tried[:, judged, :horizon] - came[judged, :horizon]), axis=(1, 2))
+    best = np.argsort(np.where(np.isfinite(off), off, np.inf), kind="stable")[:_BEST]
+    combined = _mean(tried[best], axis=0)
+    point = combined[-1].astype(np.float64)
+    path, weight, enough = draw_paths(
+        np.zeros_like(combined), came - combined, standing, np.array([len(starts) - 1]), decay=False
     )
+    if not enough[0] or not np.isfinite(point).any():
+        return None
+    shares = [0.5 - band / 2 for band in BANDS] + [0.5 + band / 2 for band in BANDS]
+    errors = _quantiles(path[0].astype(np.float64), weight[0].astype(np.float64), shares)
+    lower, upper = errors[: len(BANDS)], errors[len(BANDS) :]
+    return SeriesForecast(
+        point[:horizon],
+        (point + np.minimum(lower, 0.0))[:, :horizon],
+        (point + np.maximum(upper, 0.0))[:, :horizon],
+    )
+
+
+def _candidates(
+    values: Float32, week: IntArray, starts: IntArray, padded: Float32, reach: IntArray
+) -> tuple[Float32, Float32]:
+    """All twelve (candidates × starts × hours ahead), and the residual where each start stands."""
+    drawn = weekly_medians(values, week)
+    own = weekly_medians(values, week, weeks=4, prior=0.0)
+    own = np.where(np.isfinite(own), own, drawn)
+    rows = np.arange(len(starts))[:, None]
+    usual = [table[starts // WEEK_HOURS][rows, week[reach]] for table in (drawn, own)]
+    standing = [standing_at(values, table, week)[starts] for table in (drawn, own)]
+    # a week before: known for every hour ahead, since nothing is asked further ahead than 72 hours
+    earlier = np.where(reach >= WEEK_HOURS, padded[np.maximum(reach - WEEK_HOURS, 0)], np.nan)
+    usual.append(np.where(np.isfinite(earlier), earlier, usual[0]))
+    weekly = np.full(len(values), np.nan, np.float32)
+    weekly[WEEK_HOURS:] = values[WEEK_HOURS:] - values[:-WEEK_HOURS]
+    newest = np.concatenate([[np.nan], fill_forward(weekly)]).astype(np.float32)
+    standing.append(newest[starts])
+    hours = np.arange(LONGEST) + 1
+    decays = [np.zeros(LONGEST), *(np.exp2(-hours / half_life) for half_life in _HALF_LIVES)]
+    tried = [
+        level + at[:, None] * decay
+        for level, at in zip(usual, standing, strict=True)
+        for decay in decays
+    ]
+    return np.stack(tried).astype(np.float32), standing[0]
+
+
+def _mean(values: Float32, axis: int | tuple[int, ...]) -> Float32:
+    """Of what is finite; NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan), np.float32)
 
 
 def _quantiles(paths: FloatArray, weight: FloatArray, shares: list[float]) -> FloatArray:

@@ -14,11 +14,12 @@ from convex.alerts import rule_store
 from convex.db import Connection
 from convex.metrics.history import get_series
 from convex.metrics.model import HOUR, to_datetime, to_microseconds
+from convex.predictions import store
 from convex.predictions.panel import LONGEST, local_week_hours
 from convex.predictions.series_forecast import BANDS, forecast_series
 
 WEEKS = 26
-METHOD = "hour-of-week median, decaying residual, bands of past paths"
+METHOD = "best three of twelve seasonal forecasts, bands of past errors"
 
 
 async def read_forecast(
@@ -33,15 +34,12 @@ async def read_forecast(
     end = to_microseconds(newest.replace(minute=0, second=0, microsecond=0))
     hours = WEEKS * 168
     start = end - hours * HOUR
-    rows = await connection.execute(
-        "SELECT extract(epoch FROM date_bin('1 hour', timestamp, %(start)s)) AS hour,"
-        " avg(value) AS value FROM convex.points WHERE series_id = %(series)s"
-        " AND timestamp >= %(start)s AND timestamp < %(end)s GROUP BY 1",
-        {"series": series_id, "start": to_datetime(start), "end": to_datetime(end)},
+    found_hours = await store.read_hours(
+        connection, series_id, to_datetime(start), to_datetime(end)
     )
     values = np.full(hours, np.nan, np.float32)
-    for row in await rows.fetchall():
-        values[(int(row["hour"]) * 1_000_000 - start) // HOUR] = row["value"]
+    for instant, value in found_hours:
+        values[(to_microseconds(instant) - start) // HOUR] = value
     zone = await rule_store.zone_of(connection, workspace_id)
     first = np.flatnonzero(np.isfinite(values))
     if len(first):

@@ -17,7 +17,7 @@ from convex.notifications.foresight import notify_predictions
 from convex.predictions import store
 from convex.predictions.actions import Evidence, propose
 from convex.predictions.evidence_store import read_evidence
-from convex.predictions.forecast import Outlook, forecast
+from convex.predictions.forecast import Outlook, choose_trained, forecast
 from convex.predictions.gates import confidence_of, risk_of
 from convex.predictions.history import Known, load_history
 from convex.predictions.model import EXPERTS, HORIZON_OF, Confidence, Kind, RuleFacts
@@ -84,7 +84,7 @@ async def foretell(
     run = {
         "as_of": to_datetime(known.panel.end),
         "rules": len(known.rules),
-        "trained": int((known.panel.openings.sum(axis=1) > 0).sum()),
+        "trained": len(choose_trained(known.panel)),
         "predictions": len(rows),
         "horizons": run_horizons_json(outlooks, [rule.id for rule in known.rules]),
         "seconds": round(time.monotonic() - began, 3),

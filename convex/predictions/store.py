@@ -290,6 +290,19 @@ async def add_action(
     )
 
 
+async def read_hours(
+    connection: Connection, series_id: int, start: datetime, end: datetime
+) -> list[tuple[datetime, float]]:
+    """The mean of a series by hour from `start` on, of hours that have any point."""
+    rows = await connection.execute(
+        "SELECT date_bin('1 hour', timestamp, %(start)s) AS hour, avg(value) AS value"
+        " FROM convex.points WHERE series_id = %(series)s AND timestamp >= %(start)s"
+        " AND timestamp < %(end)s GROUP BY 1 ORDER BY 1",
+        {"series": series_id, "start": start, "end": end},
+    )
+    return [(row["hour"], row["value"]) for row in await rows.fetchall()]
+
+
 async def append_live_events(
     connection: Connection,
     workspace_id: UUID,

@@ -49,7 +49,7 @@ def test_where_it_stands_now_matters_for_some_hours() -> None:
     assert low is not None
     assert high is not None
     gap = high.values - low.values
-    assert gap[0] > 3
+    assert gap[0] > 2
     assert abs(gap[60]) < 0.2
 
 
