@@ -85,6 +85,8 @@ async def begin(
             night.insights.append(known)
             continue
         reserved = await service.prepare(transact, claude, settings, order, now=now, batch=True)
+        if reserved is None:  # somebody is having it written now
+            continue
         if isinstance(reserved, Fallback):
             night.insights.append(
                 await service.write_template(transact, settings, order, reserved, now=now)

@@ -6,6 +6,7 @@ from whoever owns them: one looks what is there, one takes from the budget, one 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from convex.db import Connection
 from convex.insights import recommendations, store, templates
 from convex.insights.answers import AnyContent, content_json
 from convex.insights.claude import Answer, CallFailed, Claude
-from convex.insights.converse import Outcome, converse
+from convex.insights.converse import MOST_CALLS, Outcome, converse
 from convex.insights.model import Fallback, Insight, Kind, Pack, Source, Usage
 from convex.insights.prices import PriceList, find_prices
 from convex.insights.prompts import VERSION, Prompt, write_prompt
@@ -28,6 +29,7 @@ from convex.telemetry import metrics
 Transact = Callable[[], AbstractAsyncContextManager[Connection]]
 KEPT = timedelta(days=7)  # the same evidence brings the same insight for so long
 _TEMPLATE = "template"
+_LOOK_EVERY = 0.5  # seconds
 _SPARE_TOKENS = 2_000  # what a second call adds besides the first answer
 _FAST = (Kind.TRIGGER, Kind.QUESTION)
 _ADVISING = (Kind.FRAMEWORK, Kind.DIGEST)  # what they recommend is kept to be decided
@@ -89,6 +91,11 @@ async def write(
     if claude is None:
         return await write_template(transact, settings, order, Fallback.NO_KEY, now=now)
     reserved = await prepare(transact, claude, settings, order, now=now)
+    if reserved is None:
+        known = await _wait_for(transact, claude, settings, order, now=now)
+        if known is not None:
+            return known
+        reserved = Fallback.TIMED_OUT
     if isinstance(reserved, Fallback):
         return await write_template(transact, settings, order, reserved, now=now)
     outcome = await converse(claude, order.pack, order.model(settings))
@@ -125,8 +132,11 @@ async def prepare(
     *,
     now: datetime,
     batch: bool = False,
-) -> Reserved | Fallback:
-    """Count the tokens and take what they may cost out of the budget; or why not."""
+) -> Reserved | Fallback | None:
+    """Count the tokens and take what they may cost out of the budget; or why not.
+
+    None: somebody is asking about the same evidence at this moment.
+    """
     if not order.pack.facts:
         return Fallback.NO_EVIDENCE
     model, prompt = order.model(settings), write_prompt(order.pack)
@@ -142,7 +152,11 @@ async def prepare(
     again = tokens + settings.max_tokens + _SPARE_TOKENS
     amount = prices.most(tokens, settings.max_tokens, batch=batch)
     amount += prices.most(again, settings.max_tokens)
+    fingerprint = order.pack.fingerprint(VERSION, model)
     async with transact() as connection:
+        since = now - settings.timeout * MOST_CALLS
+        if await store.is_being_asked(connection, order.workspace_id, fingerprint, since):
+            return None
         run_id = await store.reserve(
             connection,
             order.workspace_id,
@@ -152,11 +166,36 @@ async def prepare(
             kind=order.kind.value,
             model=model,
             prices_of=prices.of,
-            evidence_hash=order.pack.fingerprint(VERSION, model),
+            evidence_hash=fingerprint,
             evidence=order.pack.as_json() if batch else None,
             **order.references(),
         )
     return Fallback.OVER_BUDGET if run_id is None else Reserved(run_id, prices, prompt)
+
+
+async def _wait_for(
+    transact: Transact,
+    claude: Claude,
+    settings: InsightSettings,
+    order: Order,
+    *,
+    now: datetime,
+) -> Insight | None:
+    """What somebody else is having written about the same evidence; None when nothing comes."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + settings.timeout.total_seconds()
+    fingerprint = order.pack.fingerprint(VERSION, order.model(settings))
+    since = now - settings.timeout * MOST_CALLS
+    asked = True
+    while asked and loop.time() < deadline:
+        await asyncio.sleep(_LOOK_EVERY)
+        async with transact() as connection:
+            asked = await store.is_being_asked(connection, order.workspace_id, fingerprint, since)
+        # Looked for afterwards: what is not asked any more is there, or will never be.
+        known = await find_known(transact, claude, settings, order, now=now)
+        if known is not None:
+            return known
+    return None
 
 
 async def record(

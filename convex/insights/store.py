@@ -20,6 +20,8 @@ _COLUMNS = (
     " verification, feedback, requested_by, created_at"
 )
 
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended('insight budget ' || %s::text, 0))"
+
 
 def _read(row: Mapping[str, Any]) -> Insight:
     return Insight(**{**row, "kind": Kind(row["kind"]), "source": Source(row["source"])})
@@ -170,10 +172,7 @@ async def reserve(
     Requests of one workspace come one after another here, so that together they cannot spend what
     each of them alone could.
     """
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('insight budget ' || %s::text, 0))",
-        (workspace_id,),
-    )
+    await connection.execute(_ONE_BY_ONE, (workspace_id,))
     if await spent(connection, workspace_id, now) + amount > limit:
         return None
     values = {
@@ -191,6 +190,21 @@ async def reserve(
     row = await rows.fetchone()
     assert row is not None
     return UUID(str(row["id"]))
+
+
+async def is_being_asked(
+    connection: Connection, workspace_id: UUID, evidence_hash: bytes, since: datetime
+) -> bool:
+    """Whether somebody is at it already. Then nobody else is until this transaction ends: requests
+    of one workspace come one after another, as in `reserve`.
+    """
+    await connection.execute(_ONE_BY_ONE, (workspace_id,))
+    rows = await connection.execute(
+        "SELECT 1 FROM convex.insight_runs WHERE workspace_id = %s AND evidence_hash = %s"
+        " AND state = 'reserved' AND created_at >= %s LIMIT 1",
+        (workspace_id, evidence_hash, since),
+    )
+    return await rows.fetchone() is not None
 
 
 async def spent(connection: Connection, workspace_id: UUID, now: datetime) -> float:

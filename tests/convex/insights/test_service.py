@@ -109,6 +109,27 @@ async def test_the_same_evidence_is_not_asked_about_twice(
     assert len(server.requests) == 2
 
 
+async def test_asked_twice_at_once_it_is_paid_for_once(
+    api: Database, tenant: Tenant, claude: Claude, server: MessagesServer
+) -> None:
+    first, second = await asyncio.gather(
+        write(api, tenant, claude, server), write(api, tenant, claude, server)
+    )
+    assert first.id == second.id
+    assert len(server.requests) == len(await runs(api, tenant)) == 1
+
+
+async def test_who_waited_for_what_failed_gets_a_template_too(
+    api: Database, tenant: Tenant, claude: Claude, server: MessagesServer
+) -> None:
+    server.then(Say(stop="refusal"))
+    both = await asyncio.gather(
+        write(api, tenant, claude, server), write(api, tenant, claude, server)
+    )
+    assert sorted(one.source_reason for one in both) == ["refusal", "timed_out"]
+    assert len(server.requests) == 1
+
+
 async def test_without_a_key_a_template_says_so(
     api: Database, tenant: Tenant, server: MessagesServer
 ) -> None:
