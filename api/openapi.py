@@ -146,6 +146,8 @@ _TAGS = {
     "channels": "Where notifications go.",
     "notifications": "Preferences, the inbox, and the ledger of who was told what, and why.",
     "analytics": "Whether the alerts were worth it.",
+    "patterns": "What recurs in when alerts fire, and why that is believed.",
+    "predictions": "What is likely to fire next, and how good such sayings were.",
     "quality": "Whether the data can be trusted.",
     "insights": "What the figures mean, in words that the figures back.",
     "recommendations": "What could be done, and what came of it.",
