@@ -83,6 +83,21 @@ async def test_every_page(page: Page, stack: Stack, theme: str, width: int) -> N
         ("/rules", "Too many cancellations"),
         ("/rules/new", "What it watches"),
         ("/inbox", "Nothing yet"),
+        ("/silences", "Nothing is silenced"),
+        ("/patterns", "Nothing was looked at yet"),
+        ("/predictions", "Nothing to score yet"),
+        ("/insights", "Nothing written yet"),
+        ("/insights?tab=recommendations", "Nothing to recommend"),
+        ("/notifications", "What I am told"),
+        ("/notifications?tab=channels", "Nothing was told here"),
+        ("/data", "Nothing was checked yet"),
+        ("/data?tab=rejected", "Every point was taken"),
+        ("/data?tab=sources", "Nothing is pulled"),
+        ("/system", "Integrations"),
+        ("/workspace", "Members"),
+        ("/workspace?tab=keys", "API keys"),
+        ("/workspace?tab=audit", "Check the chain"),
+        ("/analytics", "Time to acknowledge"),
         ("/nowhere", "There is no such page"),
         ("/alerts/00000000-0000-0000-0000-000000000000", "There is nothing here"),
     ):
@@ -94,6 +109,15 @@ async def test_every_page(page: Page, stack: Stack, theme: str, width: int) -> N
     await expect(page.locator("canvas").first).to_be_visible()
     await expect(page.get_by_role("main").get_by_text("Firing", exact=True)).to_be_visible()
     await check(page, "framework")
+
+    for tab, sign in (
+        ("health", "Health is not known yet"),
+        ("strategy", "No strategy yet"),
+        ("insights", "Nothing written yet"),
+    ):
+        await page.goto(f"/frameworks/{framework}?tab={tab}")
+        await expect(page.get_by_text(sign).first).to_be_visible()
+        await check(page, f"framework {tab}")
 
     await page.goto("/alerts")
     await page.get_by_role("button", name="Resolve").click()

@@ -16,14 +16,18 @@ export function usePreferences(whose: Whose) {
   });
 }
 
-export function useSavePreferences(whose: Whose) {
+/** `onSaved` is called even where the form has begun anew by then. */
+export function useSavePreferences(whose: Whose, onSaved: () => void) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (body: PreferencesChange): Promise<Preferences> =>
       whose === "own"
         ? unwrap(api.PUT("/api/v1/notification-preferences", { body }))
         : unwrap(api.PUT("/api/v1/notification-preferences/workspace", { body })),
-    onSuccess: (saved) => client.setQueryData([PREFERENCES, whose], saved),
+    onSuccess: (saved) => {
+      client.setQueryData([PREFERENCES, whose], saved);
+      onSaved();
+    },
     // Those who have chosen nothing get what the workspace says.
     onSettled: () => client.invalidateQueries({ queryKey: [PREFERENCES] }),
   });

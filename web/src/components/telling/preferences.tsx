@@ -45,7 +45,7 @@ export function PreferencesCard({ whose }: { whose: Whose }) {
 function Form({ whose, saved }: { whose: Whose; saved: Preferences }) {
   const { user } = useIdentity();
   const [draft, setDraft] = useState<PreferencesChange>({});
-  const save = useSavePreferences(whose);
+  const save = useSavePreferences(whose, () => say("Saved."));
   const simulation = useSimulation();
   const now = { ...saved, ...draft };
   const set = (change: PreferencesChange) => setDraft({ ...draft, ...change });
@@ -57,7 +57,6 @@ function Form({ whose, saved }: { whose: Whose; saved: Preferences }) {
       {
         onSuccess: () => {
           setDraft({});
-          say("Saved.");
         },
       },
     );
