@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convex.metrics.model import HOUR, BoolArray, FloatArray, to_datetime, to_microseconds
 from convex.predictions.features import build_tables
@@ -22,7 +23,7 @@ from convex.predictions.gates import LEAST_DAYS, LEAST_TRIGGERS
 from convex.predictions.hindcast import FIRST_DAYS, Hindcast, hindcast
 from convex.predictions.history import Known
 from convex.predictions.model import EXPERTS, HORIZONS
-from convex.predictions.panel import Panel
+from convex.predictions.panel import Panel, count_before
 from convex.predictions.present import score_json
 from convex.predictions.scorecard import Score, score
 
@@ -41,7 +42,7 @@ def backtest(
         return {}
     part = panel.part(trained)
     tables = build_tables(part, origins_of(panel.hours))
-    known = known_triggers(part)
+    known = count_before(part.openings)
     found = {}
     for number, horizon in enumerate(HORIZONS):
 
@@ -62,15 +63,8 @@ def backtest(
     return found
 
 
-def known_triggers(panel: Panel) -> FloatArray:
-    """Rules × (hours + 1): how many triggers each rule had had before the hour."""
-    totals = np.zeros((len(panel.rules), panel.hours + 1))
-    np.cumsum(panel.openings, axis=1, out=totals[:, 1:])
-    return totals
-
-
 def _scores(
-    past: Hindcast, panel: Panel, known: FloatArray, since: int, until: int
+    past: Hindcast, panel: Panel, known: NDArray[np.int32], since: int, until: int
 ) -> dict[str, Any]:
     inside = (past.origins >= since) & (past.origins + past.horizon <= until)
     origins = past.origins[inside]

@@ -22,7 +22,7 @@ from convex.predictions.crossing import (
     weekly_medians,
 )
 from convex.predictions.model import HORIZONS
-from convex.predictions.panel import LONGEST, WEEK_HOURS, Panel, outcomes
+from convex.predictions.panel import LONGEST, WEEK_HOURS, Panel, count_before
 from convex.predictions.profile import climatology, seasonal
 
 NEVER = 24.0 * 90  # hours since the last firing of a rule that has not fired
@@ -128,12 +128,13 @@ def build_tables(
 
     Where `panel` is a part, `pooled` (base rates by horizon) and `metrics` are those of the whole.
     """
-    shared = _shared(panel, origins, choose_metrics(panel) if metrics is None else metrics)
+    totals = count_before(panel.openings)
+    chosen = choose_metrics(panel) if metrics is None else metrics
+    frameworks, namesakes = (_group(panel, by_framework=each) for each in (True, False))
+    shared = _shared(panel, totals, origins, chosen, frameworks, namesakes)
     tables = {}
     for column, horizon in enumerate(HORIZONS):
-        base, _ = climatology(
-            panel.openings, origins, horizon, None if pooled is None else pooled[horizon]
-        )
+        base, _ = climatology(totals, origins, horizon, None if pooled is None else pooled[horizon])
         profile = seasonal(panel.openings, panel.week, origins, horizon, base)
         crossing = shared.crossing[:, :, column]
         columns = dict(shared.columns)
@@ -143,33 +144,34 @@ def build_tables(
             np.isfinite(crossing), logit(np.clip(crossing, 0.003, 0.997)), logit(base)
         )
         excess = columns["crossing"] - columns["climatology"]
-        columns["framework_crossing"] = _others(panel, excess, by_framework=True, largest=True)
-        columns["metric_crossing"] = _others(panel, excess, by_framework=False, largest=True)
+        columns["framework_crossing"] = _others(frameworks, excess, largest=True)
+        columns["metric_crossing"] = _others(namesakes, excess, largest=True)
         columns["usual_peak"] = shared.usual[horizon]
-        happened = outcomes(panel.openings, horizon)
         for name, days in (("recent_week", 7), ("recent_month", 28)):
-            columns[name] = _recent(happened, origins, horizon, base, days)
+            columns[name] = _recent(totals, origins, horizon, base, days)
         listed = [*(columns[name] for name in ALL_NAMES), *shared.metrics]
         values = np.stack(listed, axis=2, dtype=np.float32, casting="same_kind")
         outcome = np.full((len(panel.rules), len(origins)), np.nan)
-        ended = origins < happened.shape[1]
-        outcome[:, ended] = happened[:, origins[ended]]
+        ended = origins + horizon <= panel.hours
+        outcome[:, ended] = opens_within(totals, origins[ended], horizon)
         tables[horizon] = Table(horizon, origins, values, base, profile, crossing, outcome)
     return tables
 
 
-def _shared(panel: Panel, origins: IntArray, chosen: tuple[str, ...]) -> _Shared:
+def _shared(
+    panel: Panel,
+    totals: NDArray[np.int32],
+    origins: IntArray,
+    chosen: tuple[str, ...],
+    frameworks: list[IntArray],
+    namesakes: list[IntArray],
+) -> _Shared:
     rules, count = len(panel.rules), len(origins)
-    totals = np.zeros((rules, panel.hours + 1), np.int32)
-    np.cumsum(panel.openings, axis=1, out=totals[:, 1:])
 
     def within(hours: int) -> FloatArray:
         return (totals[:, origins] - totals[:, np.maximum(origins - hours, 0)]).astype(np.float64)
 
-    latest = np.maximum.accumulate(
-        np.where(panel.openings > 0, np.arange(panel.hours, dtype=np.int32), np.int32(-1)), axis=1
-    )
-    last = np.where(origins > 0, latest[:, np.maximum(origins - 1, 0)], -1)
+    last = _last_opening(panel, origins)
     since = np.where(last >= 0, np.minimum(origins - last, NEVER), NEVER)
     week = panel.week[origins]
     hour, weekday = week % 24, week // 24
@@ -216,21 +218,17 @@ def _shared(panel: Panel, origins: IntArray, chosen: tuple[str, ...]) -> _Shared
     columns["unmeasured"] = np.broadcast_to(
         (~panel.measured).astype(np.float64)[:, None], (rules, count)
     )
-    for scope, by_framework in (("framework", True), ("metric", False)):
+    for scope, groups in (("framework", frameworks), ("metric", namesakes)):
         for name, source in (
             ("last_3h", within(3)),
             ("last_day", within(24)),
             ("open", columns["open"]),
         ):
-            others = _others(panel, source, by_framework=by_framework)
+            others = _others(groups, source)
             columns[f"{scope}_{name}"] = np.log1p(others)
         for name in ("margin", "residual"):
-            columns[f"{scope}_{name}"] = _others(
-                panel, columns[name], by_framework=by_framework, largest=True
-            )
-    columns["framework_slope"] = _others(
-        panel, columns["slope_3h"], by_framework=True, largest=True
-    )
+            columns[f"{scope}_{name}"] = _others(groups, columns[name], largest=True)
+    columns["framework_slope"] = _others(frameworks, columns["slope_3h"], largest=True)
     columns["workspace_last_day"] = flat * np.log1p(within(24).sum(axis=0) / max(rules, 1) * 12)
     columns["workspace_open"] = flat * columns["open"].mean(axis=0)
     metrics = [
@@ -239,6 +237,23 @@ def _shared(panel: Panel, origins: IntArray, chosen: tuple[str, ...]) -> _Shared
         for column in _by_metric(panel, columns[name], chosen)
     ]
     return _Shared(columns, crossing, usual, metrics)
+
+
+def opens_within(totals: NDArray[np.int32], origins: IntArray, horizon: int) -> BoolArray:
+    """Whether a trigger opens in the `horizon` hours from each origin."""
+    return np.asarray(totals[:, origins + horizon] > totals[:, origins], np.bool_)
+
+
+def _last_opening(panel: Panel, origins: IntArray) -> IntArray:
+    """The hour of the newest opening before each origin, -1 without any."""
+    if len(origins) == 1 and origins[0] > 0:
+        opened = panel.openings[:, : origins[0]] > 0
+        back = np.argmax(opened[:, ::-1], axis=1)
+        return np.where(opened.any(axis=1), origins[0] - 1 - back, -1)[:, None]
+    latest = np.maximum.accumulate(
+        np.where(panel.openings > 0, np.arange(panel.hours, dtype=np.int32), np.int32(-1)), axis=1
+    )
+    return np.where(origins > 0, latest[:, np.maximum(origins - 1, 0)], -1)
 
 
 def _by_metric(panel: Panel, source: FloatArray, metrics: tuple[str, ...]) -> list[FloatArray]:
@@ -263,18 +278,18 @@ def _by_metric(panel: Panel, source: FloatArray, metrics: tuple[str, ...]) -> li
 
 
 def _recent(
-    happened: BoolArray, origins: IntArray, horizon: int, base: FloatArray, days: int
+    totals: NDArray[np.int32], origins: IntArray, horizon: int, base: FloatArray, days: int
 ) -> FloatArray:
     """How much more often than `base` it happened from the same hour of the last days whose windows
     had ended; drawn to 0.
     """
-    total = np.zeros((len(happened), len(origins)))
+    total = np.zeros((len(totals), len(origins)))
     count = np.zeros(len(origins))
     first = -(-horizon // 24)
     for day in range(first, first + days):
         then = origins - 24 * day
         there = then >= 0
-        total[:, there] += happened[:, then[there]]
+        total[:, there] += opens_within(totals, then[there], horizon)
         count += there
     return (total + 3 * base) / (count + 3) - base
 
@@ -323,19 +338,18 @@ def _usual_peaks(values: Float32, week: IntArray, origins: IntArray) -> dict[int
     return result
 
 
-def _others(
-    panel: Panel, source: FloatArray, *, by_framework: bool, largest: bool = False
-) -> FloatArray:
-    """The sum, or the largest, of the other rules of the framework, or on the same metric name of
-    other frameworks; 0 without any.
-    """
+def _group(panel: Panel, *, by_framework: bool) -> list[IntArray]:
+    """The rows of rules that are of one framework, or on one metric name; two at least."""
     groups: dict[object, list[int]] = {}
     for row, facts in enumerate(panel.rules):
         groups.setdefault(facts.framework_id if by_framework else facts.metric, []).append(row)
+    return [np.array(rows) for rows in groups.values() if len(rows) > 1]
+
+
+def _others(groups: list[IntArray], source: FloatArray, *, largest: bool = False) -> FloatArray:
+    """The sum, or the largest, of the other rules of the group; 0 without any."""
     result = np.zeros(source.shape)
-    for rows in groups.values():
-        if len(rows) < 2:
-            continue
+    for rows in groups:
         block = source[rows]
         if largest:
             ordered = np.sort(block, axis=0)
@@ -344,8 +358,3 @@ def _others(
         else:
             result[rows] = block.sum(axis=0) - block
     return result
-
-
-def flatten(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rules × origins × names as rows, rule by rule."""
-    return values.reshape(-1, values.shape[-1])

@@ -20,7 +20,7 @@ from convex.predictions.gates import LEAST_TRIGGERS
 from convex.predictions.hindcast import Hindcast, hindcast
 from convex.predictions.mixture import mix, recalibrate
 from convex.predictions.model import EXPERTS, HORIZONS
-from convex.predictions.panel import Panel
+from convex.predictions.panel import Panel, count_before
 from convex.predictions.profile import climatology
 from convex.predictions.scorecard import Score, score
 
@@ -89,9 +89,8 @@ def forecast(panel: Panel, *, shown: Shown | None = None) -> dict[int, Outlook]:
         return {}
     part = panel.part(trained)
     metrics = choose_metrics(part)
-    tables = build_tables(
-        part, origins_of(panel.hours), pooled=pooled_rates(panel), metrics=metrics
-    )
+    pooled = pooled_rates(panel)
+    tables = build_tables(part, origins_of(panel.hours), pooled=pooled, metrics=metrics)
     members = np.full(len(panel.rules), -1)
     members[trained] = np.arange(len(trained))
     models, outlooks = {}, {}
@@ -114,7 +113,7 @@ def forecast(panel: Panel, *, shown: Shown | None = None) -> dict[int, Outlook]:
         outlooks[horizon] = _empty_outlook(panel, trained, past)
     _fill(outlooks, models, tables, trained)
     rest = np.setdiff1d(np.arange(len(panel.rules)), trained)
-    for rows, small in newest_tables(panel, rest, metrics):
+    for rows, small in newest_tables(panel, rest, metrics, pooled):
         _fill(outlooks, models, small, rows)
     never_less_likely(outlooks)
     return outlooks
@@ -130,29 +129,29 @@ def never_less_likely(outlooks: Mapping[int, Outlook]) -> None:
         shorter = probability
 
 
-def pooled_rates(panel: Panel, origins: IntArray | None = None) -> dict[int, FloatArray]:
-    """By horizon, the base rate of all rules together at each origin (of `origins_of` without)."""
-    places = origins_of(panel.hours) if origins is None else origins
-    counted: dict[int, FloatArray] = {}
-    for horizon in HORIZONS:
-        total = np.zeros(len(places))
-        for start in range(0, len(panel.rules), _BLOCK):
-            block = panel.openings[start : start + _BLOCK]
-            total += climatology(block, places, horizon)[1] * len(block)
-        counted[horizon] = total / len(panel.rules)
-    return counted
+def pooled_rates(panel: Panel) -> dict[int, FloatArray]:
+    """By horizon, the base rate of all rules together at each of `origins_of`."""
+    origins = origins_of(panel.hours)
+    rates = {horizon: np.zeros(len(origins)) for horizon in HORIZONS}
+    for start in range(0, len(panel.rules), _BLOCK):
+        totals = count_before(panel.openings[start : start + _BLOCK])
+        for horizon, rate in rates.items():
+            rate += climatology(totals, origins, horizon)[1] * (len(totals) / len(panel.rules))
+    return rates
 
 
 def newest_tables(
-    panel: Panel, rows: IntArray, metrics: tuple[str, ...]
+    panel: Panel, rows: IntArray, metrics: tuple[str, ...], pooled: Mapping[int, FloatArray]
 ) -> Iterator[tuple[IntArray, dict[int, Table]]]:
-    """Tables at the panel's end alone, for blocks of rules of neighbouring frameworks."""
+    """Tables at the panel's end alone, for blocks of rules of neighbouring frameworks; `pooled` as
+    `pooled_rates` gives it.
+    """
     newest = np.array([panel.hours])
-    pooled = {horizon: rates[-1:] for horizon, rates in pooled_rates(panel, newest).items()}
+    now = {horizon: rates[-1:] for horizon, rates in pooled.items()}
     order = sorted(rows.tolist(), key=lambda row: (panel.rules[row].framework_id.hex, row))
     for start in range(0, len(order), _BLOCK):
         block = np.array(order[start : start + _BLOCK], np.int64)
-        yield block, build_tables(panel.part(block), newest, pooled=pooled, metrics=metrics)
+        yield block, build_tables(panel.part(block), newest, pooled=now, metrics=metrics)
 
 
 def _fill(

@@ -98,10 +98,17 @@ def local_week_hours(start: int, count: int, zone: str) -> IntArray:
     return result
 
 
-def outcomes(openings: NDArray[np.uint8], horizon: int) -> BoolArray:
-    """Whether a trigger opens in the `horizon` hours from each origin 0 … N − horizon."""
+def count_before(openings: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Rules × (hours + 1): how many triggers had opened before each hour."""
     totals = np.zeros((openings.shape[0], openings.shape[1] + 1), np.int32)
     np.cumsum(openings, axis=1, out=totals[:, 1:])
+    return totals
+
+
+def outcomes(totals: NDArray[np.int32], horizon: int) -> BoolArray:
+    """Whether a trigger opens in the `horizon` hours from each origin 0 … N − horizon, from
+    `count_before`.
+    """
     return np.asarray(totals[:, horizon:] > totals[:, :-horizon], np.bool_)
 
 

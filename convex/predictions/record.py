@@ -19,7 +19,7 @@ from convex.db import Connection
 from convex.predictions import store
 from convex.predictions.model import HORIZON_OF
 from convex.predictions.present import score_json
-from convex.predictions.scorecard import Score, score
+from convex.predictions.scorecard import Score, score, skill_interval
 from convex.telemetry.metrics import prediction_brier
 
 RECENT = timedelta(weeks=8)
@@ -61,13 +61,13 @@ async def read_references(
     predictions of the last 8 weeks, or the hindcast while there are fewer than 30), n, Brier score,
     skill with its interval, and where to read the rest.
     """
-    rows = await store.read_verified(connection, workspace_id, since=now - RECENT)
+    weeks = await store.read_weekly_sums(connection, workspace_id, since=now - RECENT)
     run = await store.newest_run(connection, workspace_id)
     found = {}
     for kind, horizon in HORIZON_OF.items():
-        own = _score([row for row in rows if row["kind"] == kind.value])
-        source, shown = "verified", score_json(own, bins=False)
-        if own is None or own.n < _LEAST:
+        source = "verified"
+        shown = _summed([week for week in weeks if week["kind"] == kind.value])
+        if shown is None or shown["n"] < _LEAST:
             past = None if run is None else run["horizons"].get(str(horizon), {}).get("hindcast")
             if past is not None:
                 source = "hindcast"
@@ -78,6 +78,26 @@ async def read_references(
             **(shown or {"n": 0}),
         }
     return found
+
+
+def _summed(weeks: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The figures that sums by week can give."""
+    count = sum(week["n"] for week in weeks)
+    if count == 0:
+        return None
+    own = np.array([week["own"] for week in weeks], np.float64)
+    base = np.array([week["base"] for week in weeks], np.float64)
+    interval = skill_interval(own, base)
+    fired = int(sum(week["fired"] for week in weeks))
+    return {
+        "n": count,
+        "positives": fired,
+        "base_rate": round(fired / count, 4),
+        "brier": round(float(own.sum()) / count, 5),
+        "climatology_brier": round(float(base.sum()) / count, 5),
+        "skill": round(1 - float(own.sum() / base.sum()), 4) if base.sum() > 0 else None,
+        "skill_interval": None if interval is None else [round(bound, 4) for bound in interval],
+    }
 
 
 async def publish_brier(connection: Connection, *, now: datetime) -> dict[int, float]:

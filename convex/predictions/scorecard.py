@@ -109,10 +109,17 @@ def _interval(
     squared: FloatArray, reference: FloatArray, block: IntArray
 ) -> tuple[float, float] | None:
     _, place = np.unique(block, return_inverse=True)
-    count = int(place.max()) + 1
+    own, base = np.bincount(place, squared), np.bincount(place, reference)
+    return skill_interval(own.astype(np.float64), base.astype(np.float64))
+
+
+def skill_interval(own: FloatArray, base: FloatArray) -> tuple[float, float] | None:
+    """The middle 90 % of the skill over resampled blocks, from each block's sums of squared errors
+    of the prediction and of the climatology; None with fewer than three blocks.
+    """
+    count = len(own)
     if count < 3:
         return None
-    own, base = np.bincount(place, squared), np.bincount(place, reference)
     drawn = np.random.default_rng(7).integers(0, count, (_SAMPLES, count))
     bases = base[drawn].sum(axis=1)
     usable = bases > 0

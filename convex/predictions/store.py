@@ -268,6 +268,25 @@ async def read_verified(
     return await rows.fetchall()
 
 
+async def read_weekly_sums(
+    connection: Connection, workspace_id: UUID, *, since: datetime
+) -> list[dict[str, Any]]:
+    """By kind and week of the window's beginning: how many were verified, how many `fired`, and the
+    sums of squared errors of the probability (`own`) and of the climatology (`base`).
+    """
+    rows = await connection.execute(
+        "SELECT kind, date_bin('7 days', window_start, timestamptz 'epoch') AS week, count(*) AS n,"
+        " sum(fired) AS fired, sum((probability / 100 - fired) ^ 2) AS own,"
+        " sum((climatology / 100 - fired) ^ 2) AS base FROM ("
+        " SELECT kind, window_start, probability, climatology,"
+        " (actual_alert_triggered_at IS NOT NULL)::int AS fired FROM convex.alert_predictions"
+        " WHERE workspace_id = %s AND verified_at IS NOT NULL AND window_start >= %s) AS p"
+        " GROUP BY kind, week ORDER BY kind, week",
+        (workspace_id, since),
+    )
+    return await rows.fetchall()
+
+
 async def read_brier(connection: Connection, *, since: datetime) -> dict[int, float]:
     """The mean Brier score by horizon in hours, of everything the identity sees verified since."""
     rows = await connection.execute(

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from convex.metrics.model import HOUR
 from convex.predictions.model import RuleHistory
-from convex.predictions.panel import build_panel, hourly_margins, local_week_hours, outcomes
+from convex.predictions.panel import (
+    build_panel,
+    count_before,
+    hourly_margins,
+    local_week_hours,
+    outcomes,
+)
 from tests.convex.predictions.worlds import END, facts, history
 
 
@@ -40,7 +46,7 @@ def test_an_outcome_is_whether_something_opens_in_the_window(opened: list[int], 
     counts = np.zeros((1, 100), np.uint8)
     for hour in opened:
         counts[0, hour] = 1
-    found = outcomes(counts, ahead)
+    found = outcomes(count_before(counts), ahead)
     assert found.shape == (1, 101 - ahead)
     for origin in range(101 - ahead):
         assert found[0, origin] == any(origin <= hour < origin + ahead for hour in opened)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from convex.metrics.model import FloatArray
 from convex.predictions.model import HORIZONS
-from convex.predictions.panel import local_week_hours
+from convex.predictions.panel import count_before, local_week_hours
 from convex.predictions.profile import PRIOR_DAYS, climatology, seasonal
 from tests.convex.predictions.worlds import END
 
@@ -25,7 +25,7 @@ def daily(hour: int, rate: float, seed: int = 0) -> np.ndarray[tuple[int], np.dt
 
 def test_a_rule_that_never_fired_has_the_rate_of_the_others_at_first_and_its_own_later() -> None:
     openings = np.stack([daily(9, 0.5), np.zeros(DAYS * 24, np.uint8)])
-    base, pooled = climatology(openings, ORIGINS, 24)
+    base, pooled = climatology(count_before(openings), ORIGINS, 24)
     early, late = 5, len(ORIGINS) - 1
     assert base[1, early] > 0.5 * pooled[early]
     assert base[1, late] == pytest.approx(
@@ -43,7 +43,7 @@ def test_base_rates_are_probabilities_and_longer_windows_are_no_less_likely(
     openings[0, opened] = 1
     shorter: FloatArray | None = None
     for horizon in HORIZONS:
-        base, _ = climatology(openings, ORIGINS, horizon)
+        base, _ = climatology(count_before(openings), ORIGINS, horizon)
         profile = seasonal(openings, WEEK, ORIGINS, horizon, base)
         for found in (base, profile):
             assert ((found > 0) & (found < 1)).all()
@@ -55,7 +55,7 @@ def test_base_rates_are_probabilities_and_longer_windows_are_no_less_likely(
 
 def test_a_seasonal_rule_is_likely_before_its_hour_and_unlikely_after_it() -> None:
     openings = daily(9, 0.9)[None, :]
-    base, _ = climatology(openings, ORIGINS, 6)
+    base, _ = climatology(count_before(openings), ORIGINS, 6)
     found = seasonal(openings, WEEK, ORIGINS, 6, base)
     hour = WEEK[ORIGINS] % 24
     late = ORIGINS > 60 * 24

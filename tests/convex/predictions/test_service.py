@@ -294,3 +294,36 @@ async def test_high_confidence_and_risk_is_told_to_those_who_want_it(
     assert made.notified >= 1
     assert {row["kind"] for row in told} == {"prediction"}
     assert "You could: Follow the runbook" in told[0]["payload"]["lines"][1]
+
+
+async def test_enough_verified_predictions_take_the_place_of_the_hindcast(
+    worker: Database, watched: Watched
+) -> None:
+    tenant = watched.tenant
+    async with worker.transaction(tenant.flow) as connection:
+        await connection.execute(
+            "INSERT INTO convex.alert_predictions (workspace_id, framework_id, rule_id, kind,"
+            " made_at, window_start, window_end, probability, climatology, confidence, risk_score,"
+            " model, inputs, was_accurate, verified_at, actual_alert_triggered_at)"
+            " SELECT %(w)s, %(f)s, %(r)s, 'next_alert', t, t, t + interval '1 day', 75, 50,"
+            " 'medium', 75, 'mixture-1', '{}', true, t + interval '1 day', t"
+            " FROM generate_series(%(now)s - interval '40 days', %(now)s, '1 day') AS t",
+            {
+                "w": tenant.workspace_id,
+                "f": watched.framework_id,
+                "r": watched.busy,
+                "now": NOW,
+            },
+        )
+        cards = await record.read_references(connection, tenant.workspace_id, now=NOW)
+        full = await record.read_scorecard(connection, tenant.workspace_id, now=NOW)
+    card = cards["next_alert"]
+    assert (card["source"], card["n"], card["positives"]) == ("verified", 41, 41)
+    assert card["brier"] == pytest.approx(0.0625)
+    assert card["skill"] == pytest.approx(0.75)
+    assert card["skill_interval"] == [0.75, 0.75]
+    whole = full["verified"]["last_8_weeks"]["kinds"]["next_alert"]
+    assert {name: whole[name] for name in ("n", "brier", "skill", "skill_interval")} == {
+        name: card[name] for name in ("n", "brier", "skill", "skill_interval")
+    }
+    assert cards["anomaly_risk"]["source"] == "none"
