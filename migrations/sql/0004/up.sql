@@ -54,17 +54,17 @@ USING (workspace_id = (SELECT convex.acting_workspace()));
 CREATE POLICY write ON convex.metric_ranges FOR INSERT TO convex_api
 WITH CHECK (
     workspace_id = (SELECT convex.acting_workspace())
-    AND (SELECT convex.acting_role()) = ANY ('{editor,owner}'::text [])
+    AND (SELECT convex.acting_role()) IN ('editor', 'owner')
 );
 CREATE POLICY change ON convex.metric_ranges FOR UPDATE TO convex_api
 USING (
     workspace_id = (SELECT convex.acting_workspace())
-    AND (SELECT convex.acting_role()) = ANY ('{editor,owner}'::text [])
+    AND (SELECT convex.acting_role()) IN ('editor', 'owner')
 );
 CREATE POLICY remove ON convex.metric_ranges FOR DELETE TO convex_api
 USING (
     workspace_id = (SELECT convex.acting_workspace())
-    AND (SELECT convex.acting_role()) = ANY ('{owner}'::text [])
+    AND (SELECT convex.acting_role()) = 'owner'
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON convex.metric_ranges TO convex_api, convex_worker;
 GRANT SELECT ON convex.metric_ranges TO convex_dbt;
@@ -184,15 +184,15 @@ $$;
 -- Drop one partition if every workspace with rows in it has had them for as long as it keeps them;
 -- of points, what they were by the hour and by the day stays. Whether it was dropped. All or
 -- nothing, and nobody writes there meanwhile. Only the flows may, over all workspaces.
-CREATE POLICY functions_select ON convex.points FOR SELECT TO convex_owner USING (true);
-CREATE POLICY functions_select ON convex.hourly_points FOR SELECT TO convex_owner USING (true);
+CREATE POLICY functions_select ON convex.points FOR SELECT TO convex_owner USING (TRUE);
+CREATE POLICY functions_select ON convex.hourly_points FOR SELECT TO convex_owner USING (TRUE);
 CREATE POLICY functions_insert ON convex.hourly_points FOR INSERT TO convex_owner
-WITH CHECK (true);
-CREATE POLICY functions_update ON convex.hourly_points FOR UPDATE TO convex_owner USING (true);
-CREATE POLICY functions_select ON convex.daily_points FOR SELECT TO convex_owner USING (true);
+WITH CHECK (TRUE);
+CREATE POLICY functions_update ON convex.hourly_points FOR UPDATE TO convex_owner USING (TRUE);
+CREATE POLICY functions_select ON convex.daily_points FOR SELECT TO convex_owner USING (TRUE);
 CREATE POLICY functions_insert ON convex.daily_points FOR INSERT TO convex_owner
-WITH CHECK (true);
-CREATE POLICY functions_update ON convex.daily_points FOR UPDATE TO convex_owner USING (true);
+WITH CHECK (TRUE);
+CREATE POLICY functions_update ON convex.daily_points FOR UPDATE TO convex_owner USING (TRUE);
 
 CREATE FUNCTION convex.expire_partition(p_table text, p_name text, p_now timestamptz)
 RETURNS boolean
