@@ -2,6 +2,18 @@
 
 -- The second, shorter window of burn rate rules: the condition must hold over both.
 ALTER TABLE convex.alert_rules
-    ADD COLUMN confirm_window_seconds integer NOT NULL DEFAULT 0,
-    DROP CONSTRAINT ck_alert_rules_durations,
-    ADD CONSTRAINT ck_alert_rules_durations CHECK (least(window_seconds, confirm_window_seconds, for_seconds, keep_firing_for_seconds, evaluation_offset_seconds, lateness_seconds, deduplication_window_seconds, no_data_after_seconds) >= 0);
+ADD COLUMN confirm_window_seconds integer NOT NULL DEFAULT 0,
+DROP CONSTRAINT ck_alert_rules_durations,
+ADD CONSTRAINT ck_alert_rules_durations CHECK (
+    least(
+        window_seconds,
+        confirm_window_seconds,
+        for_seconds,
+        keep_firing_for_seconds,
+        evaluation_offset_seconds,
+        lateness_seconds,
+        deduplication_window_seconds,
+        no_data_after_seconds
+    )
+    >= 0
+);

@@ -1,13 +1,13 @@
 -- Patterns: the triggers behind each, the runs that look for them, and their live events.
 ALTER TABLE convex.alert_patterns
-    ADD COLUMN trigger_ids uuid [] DEFAULT '{}' NOT NULL;
+ADD COLUMN trigger_ids uuid[] DEFAULT '{}' NOT NULL;
 CREATE INDEX ix_alert_patterns_listing
 ON convex.alert_patterns (workspace_id, confidence DESC, id DESC);
 
 ALTER TABLE convex.live_events DROP CONSTRAINT ck_live_events_type;
 ALTER TABLE convex.live_events
-    ADD CONSTRAINT ck_live_events_type
-    CHECK (type IN ('alert', 'notification', 'health', 'prediction', 'pattern'));
+ADD CONSTRAINT ck_live_events_type
+CHECK (type IN ('alert', 'notification', 'health', 'prediction', 'pattern'));
 
 CREATE TABLE convex.pattern_runs (
     id uuid DEFAULT gen_random_uuid() NOT NULL,

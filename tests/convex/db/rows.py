@@ -79,8 +79,8 @@ STATEMENTS: dict[str, str] = {
     "alert_patterns": "INSERT INTO convex.alert_patterns (workspace_id, type, fingerprint, title,"
     " frequency, confidence, support, p_value, evidence, first_seen_at, last_seen_at)"
     " VALUES (%(w)s, 'seasonal', 'x', 't', 'weekly', 1, 1, 0, '{}', now(), now())",
-    "pattern_runs": "INSERT INTO convex.pattern_runs (workspace_id, as_of, triggers, episodes, rules,"
-    " shown, tested, seconds) VALUES (%(w)s, now(), 0, 0, 0, 0, '{}', 0)",
+    "pattern_runs": "INSERT INTO convex.pattern_runs (workspace_id, as_of, triggers, episodes,"
+    " rules, shown, tested, seconds) VALUES (%(w)s, now(), 0, 0, 0, 0, '{}', 0)",
     "prediction_runs": "INSERT INTO convex.prediction_runs (workspace_id, as_of, rules, trained,"
     " predictions, horizons, seconds) VALUES (%(w)s, now(), 0, 0, 0, '{}', 0)",
     "alert_predictions": "INSERT INTO convex.alert_predictions (workspace_id, framework_id, kind,"
