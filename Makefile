@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Processes that run tests, each with servers of its own: much of a test is waiting.
+WORKERS ?= 3
 READY := .venv/.ready
 NODE_READY := web/node_modules/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -38,7 +40,7 @@ demo: $(READY) ## Everything with a year of real data (DATA=retail: another); ON
 
 test: $(NODE_READY) browser ## The whole test suite, browser tests included
 	cd web && npm test --silent
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(NODE_READY) ## Linters, types, import contract, SQL, dbt, the web build
 	$(BIN)/ruff check .
