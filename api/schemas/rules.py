@@ -54,6 +54,7 @@ _ENUMS = {
     "no_data": NoData,
     "severity": Severity,
 }
+_JOINT = "Null: an anomaly rule for all metrics of the framework, whose series share a trigger."
 # What null means for a field that cannot be null.
 _CLEARED = {"runbook_url": "", "description": "", "no_data_after": 0}
 
@@ -100,7 +101,7 @@ class RuleNew(_RuleFields):
 
     name: Name = Field(examples=["Too many cancellations"])
     framework_id: UUID
-    metric_id: UUID
+    metric_id: UUID | None = Field(default=None, description=_JOINT)
 
 
 class RuleChange(_RuleFields):
@@ -108,7 +109,7 @@ class RuleChange(_RuleFields):
 
     name: Name | None = None
     framework_id: UUID | None = None
-    metric_id: UUID | None = None
+    metric_id: UUID | None = Field(default=None, description=_JOINT)
 
 
 class RuleFilter(Body):
@@ -150,7 +151,7 @@ class RuleShape(Shape):
     name: str
     description: str
     framework_id: UUID
-    metric_id: UUID
+    metric_id: UUID | None
     framework: str
     metric: str
     label_matchers: list[MatcherBody]
@@ -212,6 +213,7 @@ def draft_changes(body: _RuleFields) -> dict[str, Any]:
             "change_percentage",
             "recovery_threshold",
             "method",
+            "metric_id",
         }:
             changes[name] = given
     return changes

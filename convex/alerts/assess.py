@@ -48,8 +48,9 @@ async def assess(
     history: bool | None = None,
 ) -> Assessment:
     """Evaluate every rule that watches one of the batch's metrics; writes nothing."""
-    metrics = {place.metric_number: place.metric_id for place in intake.places}
-    by_metric = await states.active_rules(connection, workspace_id, list(metrics.values()))
+    firsts = {place.metric_number: place for place in intake.places}
+    metrics = {place.metric_id: place.framework_id for place in firsts.values()}
+    by_metric = await states.active_rules(connection, workspace_id, metrics)
     assessor = Assessor(connection, workspace_id, intake, now, history)
     if by_metric:
         rules = [rule for some in by_metric.values() for rule in some]
@@ -200,9 +201,9 @@ class Assessor(LateBatch):
         if pair.index in self._intake.distrusted:
             measured = measured.without_scores()  # the data failed a check: an error, no alert
         fingerprint = fingerprint_of(
-            self._workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
+            self._workspace_id, str(rule.id), identity_of(place.labels, rule)
         )
-        if rule.group_by:
+        if rule.is_grouped:
             self._grouped.setdefault(fingerprint, []).append((pair, measured))
             return
         before = self._stored.get((rule.id, place.series_id))
@@ -215,7 +216,7 @@ class Assessor(LateBatch):
         outcome = replay(rule, fingerprint, pair.at, measured, state, self._live_from(pair), ends)
         if missed is not None:
             outcome = late.combine(missed.outcome, outcome)
-        self._keep(Result(rule, place, fingerprint, outcome, before))
+        self._keep(Result(rule, place.series_id, place.labels, fingerprint, outcome, before))
 
     def _keep(self, result: Result) -> None:
         state = result.outcome.state
@@ -239,11 +240,11 @@ class Assessor(LateBatch):
             rule = pairs[0][0].rule
             here = {self._intake.places[pair.index].series_id: pair for pair, _ in pairs}
             measured = {self._intake.places[pair.index].series_id: m for pair, m in pairs}
-            identity = identity_of(self._intake.places[pairs[0][0].index].labels, rule.group_by)
+            identity = identity_of(self._intake.places[pairs[0][0].index].labels, rule)
             known = {
                 series_id: state
                 for (rule_id, series_id), (state, labels) in stored.items()
-                if rule_id == rule.id and identity_of(labels, rule.group_by) == identity
+                if rule_id == rule.id and identity_of(labels, rule) == identity
             }
             before = shared_by(list(known.values()))
             missed = await self._missed_of_group(rule, fingerprint, here, known)
@@ -316,7 +317,8 @@ class Assessor(LateBatch):
             self.assessment.results.append(
                 Result(
                     rule,
-                    self._intake.places[pair.index],
+                    member.series_id,
+                    self._intake.places[pair.index].labels,
                     fingerprint,
                     Outcome(member.state, by_series.get(member.series_id, [])),
                     known.get(member.series_id),

@@ -55,9 +55,9 @@ class LateBatch(Batch):
             for rule in rules.get(place.metric_id, ()):
                 if not match_all(rule.label_matchers, place.labels):
                     continue
-                if rule.group_by and rule.type is not RuleType.MILESTONE:
+                if rule.is_grouped and rule.type is not RuleType.MILESTONE:
                     self._late_members.add((rule.id, place.series_id))
-                elif not rule.group_by:
+                elif not rule.is_grouped:
                     await self._replay_late_pair(rule, index, arrived)
 
     def _came_late(self, key: states.StateKey) -> bool:
@@ -80,7 +80,7 @@ class LateBatch(Batch):
             if len(arrived) == 0:
                 return
         fingerprint = fingerprint_of(
-            self._workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
+            self._workspace_id, str(rule.id), identity_of(place.labels, rule)
         )
         known = await trigger_writes.known_episodes(
             self._connection, self._workspace_id, fingerprint
@@ -109,7 +109,7 @@ class LateBatch(Batch):
         changed = missed.outcome.state != (before or RuleState())
         if missed.outcome.episodes or changed:
             self._late[(rule.id, place.series_id)] = Result(
-                rule, place, fingerprint, missed.outcome, before
+                rule, place.series_id, place.labels, fingerprint, missed.outcome, before
             )
 
     def _counted(self, rule: Rule, index: int, state: RuleState | None) -> RuleState | None:
@@ -204,7 +204,7 @@ class LateBatch(Batch):
         if not came_late:
             return late.MissedOfGroup([], {}, {}, [])
         labels = self._intake.places[next(iter(here.values())).index].labels
-        newest_of = await self._newest_of_group(rule, identity_of(labels, rule.group_by), here)
+        newest_of = await self._newest_of_group(rule, identity_of(labels, rule), here)
         newest = max(newest_of.values(), default=NEVER)
         episodes = await trigger_writes.known_episodes(
             self._connection, self._workspace_id, fingerprint
@@ -237,18 +237,15 @@ class LateBatch(Batch):
         self, rule: Rule, identity: Mapping[str, str], here: Mapping[int, Pair]
     ) -> dict[int, int]:
         """The series of the group, each with its newest point that was evaluated."""
-        everything = await rule_store.series_with_newest(
-            self._connection, self._workspace_id, rule.metric_id
-        )
         found: dict[int, int] = {}
-        for series_id, (labels, newest) in everything.items():
+        for series_id, one in (await rule_store.series_of(self._connection, rule)).items():
             pair = here.get(series_id)
-            reaches = newest if pair is None else int(self._intake.newest[pair.index])
+            reaches = one.newest if pair is None else int(self._intake.newest[pair.index])
             if (
                 reaches is not None
                 and reaches != NEVER
-                and identity_of(labels, rule.group_by) == identity
-                and match_all(rule.label_matchers, labels)
+                and identity_of(one.labels, rule) == identity
+                and match_all(rule.label_matchers, one.labels)
             ):
                 found[series_id] = reaches
         return found

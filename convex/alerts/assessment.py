@@ -10,9 +10,7 @@ from convex.alerts.measure import is_learnt, is_running_total
 from convex.alerts.model import Reason, Rule, RuleState, Status
 from convex.alerts.replay import Outcome
 from convex.anomaly import Explanation
-from convex.anomaly.confidence import ConfidenceMap
-from convex.metrics.catalog import Place
-from convex.metrics.model import IntArray
+from convex.metrics.model import IntArray, Labels
 
 
 @dataclass(slots=True)
@@ -20,7 +18,8 @@ class Result:
     """What evaluating one rule on one series did."""
 
     rule: Rule
-    place: Place
+    series_id: int
+    labels: Labels
     fingerprint: str
     outcome: Outcome
     before: RuleState | None
@@ -34,14 +33,13 @@ class Assessment:
     results: list[Result] = field(default_factory=list)
     reasons: Counter[Reason] = field(default_factory=Counter)
     explanations: dict[tuple[int, int], Explanation] = field(default_factory=dict)
-    confidence: ConfidenceMap = field(default_factory=ConfidenceMap)
     moved: list[late.Moved] = field(default_factory=list)
 
     def explanation(self, result: Result, opened_at: int) -> Explanation | None:
         """Why the detector found the point of this instant unusual, if it is what the rule asks."""
         if not is_learnt(result.rule):
             return None
-        return self.explanations.get((result.place.series_id, opened_at))
+        return self.explanations.get((result.series_id, opened_at))
 
 
 @dataclass(slots=True)

@@ -148,9 +148,9 @@ def run(
     flaps = 0
     groups: dict[str, list[Prepared]] = {}
     for one in prepared:
-        identity = identity_of(one.labels, rule.group_by)
+        identity = identity_of(one.labels, rule)
         key = fingerprint_of(rule.workspace_id, str(rule.id), identity)
-        groups.setdefault(f"{key} {'' if rule.group_by else one.series_id}", []).append(one)
+        groups.setdefault(f"{key} {'' if rule.is_grouped else one.series_id}", []).append(one)
     for key, some in groups.items():
         found, counted = _replay(rule, key, some)
         reasons += counted
@@ -220,7 +220,7 @@ def _detect(rule: Rule, history: History, count: int) -> Measurements:
 def _replay(
     rule: Rule, key: str, some: Sequence[Prepared]
 ) -> tuple[list[tuple[int, Labels, Episode]], Counter[Reason]]:
-    if not rule.group_by:
+    if not rule.is_grouped:
         (one,) = some
         outcome = replay(rule, key, one.at, one.measured, RuleState(), 0)
         return [
@@ -228,7 +228,7 @@ def _replay(
         ], outcome.reasons
     members = [Member(one.series_id, RuleState(), one.at, one.measured) for one in some]
     group = replay_group(rule, key, members, Shared())
-    labels = identity_of(some[0].labels, rule.group_by)
+    labels = identity_of(some[0].labels, rule)
     return [
         (group.openers[episode.trigger_id], labels, episode)
         for episode in group.recorder.outcome.episodes

@@ -80,8 +80,9 @@ class Batch:
             return list(range(first, last))
         if self._watching is None or self._range != (first, last):
             places = self._intake.places[first:last]
+            metric_id = places[0].metric_id
             labels = {place.series_id: place.labels for place in places}
-            self._range, self._watching = (first, last), Watching(rule.metric_id, labels)
+            self._range, self._watching = (first, last), Watching(metric_id, labels)
             self._indexes = {place.series_id: first + n for n, place in enumerate(places)}
         found = self._watching.by(rule)
         if len(found) == 1:  # most rules with matchers, and of these there may be thousands
@@ -123,10 +124,6 @@ class Batch:
             series_id, fresh = self._intake.places[index].series_id, self._fresh_of(index)
             for position, explanation in scored[series_id].explanations.items():
                 self.assessment.explanations[(series_id, int(fresh[position]))] = explanation
-        if self.assessment.explanations:
-            self.assessment.confidence = await anomalies.confidences(
-                self._connection, self._workspace_id
-            )
         return scored
 
     async def _load(self, pairs: list[Pair]) -> dict[int, Points]:

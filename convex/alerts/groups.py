@@ -14,7 +14,7 @@ from uuid import UUID
 from convex.alerts.evaluate import Decision, end_series, evaluate, lapse
 from convex.alerts.measure import Measurements
 from convex.alerts.model import Kind, Reason, Rule, RuleState, Status
-from convex.alerts.replay import Recorder
+from convex.alerts.replay import Peak, Recorder
 from convex.metrics.model import IntArray
 
 _FIRING = (Status.FIRING, Status.RECOVERING)
@@ -150,6 +150,8 @@ class _Group:
         decision = self._translate(member, decision)
         self.outcome.recorder.live_from = member.live_from
         state = self.outcome.recorder.take(decision, at, score)
+        if decision.seen and score is not None:
+            self.outcome.recorder.rise(member.series_id, Peak(at, score))
         change = decision.change
         if change is not None and change.kind is Kind.OPENED:
             assert state.trigger_id is not None

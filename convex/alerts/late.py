@@ -13,7 +13,7 @@ learns (it learns the series anew, in the order in which things happened).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from convex.alerts.groups import Member, Shared, as_member, replay_group
 from convex.alerts.measure import Measurements, Points, fires_at
 from convex.alerts.model import Kind, Rule, RuleState, Status
-from convex.alerts.replay import Episode, Outcome, replay
+from convex.alerts.replay import Episode, Outcome, Peak, replay
 from convex.metrics.model import DAY, HOUR, SECOND, IntArray
 
 REACH = 45 * DAY  # how far after a late point its effects are looked for
@@ -52,6 +52,7 @@ class Moved:
     resolved_at: int
     last_seen_at: int
     repeats: int
+    peaks: Mapping[int, Peak] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -243,7 +244,7 @@ def _compare(episodes: Sequence[Episode], known: Sequence[Known], *, going_on: b
         if (one.opened_at, one.resolved_at) == (begin, end):
             continue
         seen = episode.last_seen_at or begin
-        found.moved.append(Moved(one.trigger_id, begin, end, seen, episode.repeats))
+        found.moved.append(Moved(one.trigger_id, begin, end, seen, episode.repeats, episode.peaks))
         taken.remove(one)
         taken.append(replace(one, opened_at=begin, resolved_at=end))
     for episode in episodes:
@@ -299,6 +300,8 @@ def combine(first: Outcome, second: Outcome) -> Outcome:
         earlier.last_seen_at = episode.last_seen_at or earlier.last_seen_at
         earlier.historical = episode.historical
         earlier.promoted = earlier.promoted or episode.promoted
+        for series_id, peak in episode.peaks.items():
+            earlier.rise(series_id, peak)
     return joined
 
 

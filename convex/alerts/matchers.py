@@ -9,7 +9,7 @@ matchers do.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from uuid import UUID
 
@@ -17,7 +17,7 @@ import orjson
 import re2
 from psycopg.types.json import Jsonb
 
-from convex.alerts.model import Matcher, Operator
+from convex.alerts.model import Matcher, Operator, RuleDraft
 from convex.errors import InvalidInput
 from convex.metrics.model import Labels
 
@@ -101,11 +101,13 @@ def match_all(matchers: Iterable[Matcher], labels: Labels) -> bool:
     return all(matches(matcher, labels) for matcher in matchers)
 
 
-def identity_of(labels: Labels, group_by: Sequence[str]) -> dict[str, str]:
-    """The labels that tell one alert of a rule from another: all, or those it groups by."""
-    if not group_by:
+def identity_of(labels: Labels, rule: RuleDraft) -> dict[str, str]:
+    """The labels that tell one alert of a rule from another: all, or those it groups by (none, for
+    a joint rule that does not).
+    """
+    if not rule.is_grouped:
         return dict(sorted(labels.items()))
-    return {name: labels.get(name, "") for name in sorted(group_by)}
+    return {name: labels.get(name, "") for name in sorted(rule.group_by)}
 
 
 def fingerprint_of(workspace_id: UUID, source: str, identity: Labels) -> str:

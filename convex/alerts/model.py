@@ -83,11 +83,14 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleDraft:
-    """What a member, or a file, says about a rule. Durations are whole seconds."""
+    """What a member, or a file, says about a rule. Durations are whole seconds.
+
+    Without a metric it is *joint*: it watches the series of all metrics of its framework.
+    """
 
     name: str
     framework_id: UUID
-    metric_id: UUID
+    metric_id: UUID | None = None
     type: RuleType = RuleType.THRESHOLD
     condition: Condition = Condition.ABOVE
     threshold_value: float | None = None
@@ -116,11 +119,22 @@ class RuleDraft:
     enabled: bool = True
     provenance: Provenance = Provenance.API
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether it watches a whole framework."""
+        return self.metric_id is None
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether several series share one trigger."""
+        return self.is_joint or bool(self.group_by)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(RuleDraft):
-    """A rule as it is stored. `framework` is the slug, `metric` the name of what it watches;
-    `target` and `limit` are the metric's, and say which direction is worse; so is `unit`.
+    """A rule as it is stored. `framework` is the slug, `metric` the name of what it watches (empty
+    for a joint rule); `target` and `limit` are the metric's, and say which direction is worse; so
+    is `unit`.
     """
 
     id: UUID

@@ -85,7 +85,7 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "name": rule.name,
         "description": rule.description,
         "framework_id": str(rule.framework_id),
-        "metric_id": str(rule.metric_id),
+        "metric_id": _text(rule.metric_id),
         "framework": rule.framework,
         "framework_name": rule.framework_name,
         "metric": rule.metric,

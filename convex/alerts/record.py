@@ -13,11 +13,14 @@ from convex.alerts.assessment import Assessment, Result, is_quiet, is_tracked
 from convex.alerts.describe import describe_opening, format_duration
 from convex.alerts.evaluate import Change
 from convex.alerts.matchers import identity_of
-from convex.alerts.measure import is_running_total
+from convex.alerts.measure import is_learnt, is_running_total
 from convex.alerts.model import Kind, RuleState
 from convex.alerts.present import trigger_json
+from convex.alerts.record_joint import Telling, find_tellings
 from convex.alerts.replay import Episode, trigger_id_of
 from convex.alerts.trigger_store import get_triggers
+from convex.anomaly import Explanation
+from convex.anomaly.confidence import ConfidenceMap
 from convex.db import Connection
 
 if TYPE_CHECKING:
@@ -33,6 +36,10 @@ async def record(
     result.outcomes.update({reason.value: n for reason, n in assessment.reasons.items()})
     results = assessment.results
     await _adopt(connection, workspace_id, results)
+    tellings = await find_tellings(connection, workspace_id, assessment)
+    confidence = ConfidenceMap()
+    if any(is_learnt(one.rule) for one, e in _episodes(results) if e.opened is not None):
+        confidence = await anomalies.confidences(connection, workspace_id)
     new: list[trigger_writes.NewTrigger] = []
     changed: list[trigger_writes.TriggerChange] = []
     transitions: list[trigger_writes.NewTransition] = []
@@ -40,7 +47,9 @@ async def record(
     told: dict[UUID, None] = {}
     for one, episode in _episodes(results):
         if episode.opened is not None:
-            new.append(_new_trigger(assessment, one, episode, episode.opened))
+            telling = tellings.pop(episode.trigger_id, None)
+            why = assessment.explanation(one, episode.opened.at)
+            new.append(_new_trigger(one, episode, episode.opened, why, confidence, telling))
             if not episode.historical:
                 result.opened[(one.rule.type.value, one.rule.severity.value)] += 1
         else:
@@ -48,7 +57,9 @@ async def record(
         transitions += _transitions(one, episode)
         if episode.promoted:
             promoted.append(episode.trigger_id)
-        if episode.promoted or episode.live_changes:
+        telling = tellings.get(episode.trigger_id)
+        joined = telling is not None and telling.joined and not episode.historical
+        if episode.promoted or episode.live_changes or joined:
             told[episode.trigger_id] = None
         if episode.changes:
             result.trigger_ids.append(episode.trigger_id)
@@ -61,10 +72,16 @@ async def record(
         await trigger_writes.append_transitions(connection, workspace_id, transitions)
     if assessment.moved:
         await trigger_writes.move_ends(connection, workspace_id, assessment.moved)
+    if tellings:
+        await trigger_writes.tell_members(
+            connection,
+            workspace_id,
+            [(key, one.members, one.reason) for key, one in tellings.items()],
+        )
     if promoted:
         await trigger_writes.plan_promoted(connection, workspace_id, promoted)
     stored = [
-        states.StoredState(one.rule, one.place.series_id, one.outcome.state)
+        states.StoredState(one.rule, one.series_id, one.outcome.state)
         for one in results
         if _is_worth_keeping(one)
     ]
@@ -167,7 +184,12 @@ def _final_state(episode: Episode) -> tuple[str | None, Change | None]:
 
 
 def _new_trigger(
-    assessment: Assessment, one: Result, episode: Episode, opened: Change
+    one: Result,
+    episode: Episode,
+    opened: Change,
+    explanation: Explanation | None,
+    confidence: ConfidenceMap,
+    telling: Telling | None,
 ) -> trigger_writes.NewTrigger:
     _, ended = _final_state(episode)
     rule = one.rule
@@ -178,19 +200,23 @@ def _new_trigger(
         "score": episode.score,
     }
     reason = describe_opening(rule, opened.value, episode.score, opened.reason)
-    explanation = assessment.explanation(one, opened.at)
+    trust: int | None = None
     if explanation is not None:
-        context |= anomalies.explained(explanation, episode.score, assessment.confidence)
+        context |= anomalies.explained(explanation, episode.score, confidence)
+        trust = context["confidence"]["percent"]
         reason = anomalies.describe(rule, opened.value, episode.score, context)
+    if telling is not None:
+        context["members"], reason = list(telling.members), telling.reason
     return trigger_writes.NewTrigger(
         trigger_id=episode.trigger_id,
         rule=rule,
-        series_id=one.place.series_id,
+        series_id=one.series_id,
         fingerprint=one.fingerprint,
-        labels=identity_of(one.place.labels, rule.group_by),
+        labels=identity_of(one.labels, rule),
         value=opened.value,
         reason=reason,
         context=context,
+        confidence=trust,
         opened_at=opened.at,
         last_seen_at=episode.last_seen_at or opened.at,
         repeats=episode.repeats,

@@ -26,6 +26,7 @@ MOST_POINTS = 5_000_000
 LONGEST = timedelta(days=750)
 BACKTEST_SECONDS, TUNING_SECONDS = 30.0, 120.0  # a fifth of it on a quiet machine
 _SHOWN = 200  # episodes in an answer
+_AROUND = ("framework", "framework_name", "metric", "target", "limit", "unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ async def _load_trial(
 
 
 async def _as_rule(connection: Connection, workspace_id: UUID, draft: RuleDraft) -> Rule:
-    around = await rule_store.surroundings(connection, workspace_id, draft.metric_id)
+    around = await rule_store.surroundings(connection, workspace_id, draft)
+    if around is None and draft.is_joint:
+        raise InvalidInput("There is no such framework in this workspace.", field="framework_id")
     if around is None or around["framework_id"] != draft.framework_id:
         raise InvalidInput(
             "There is no such metric in this framework of the workspace.", field="metric_id"
@@ -154,7 +157,7 @@ async def _as_rule(connection: Connection, workspace_id: UUID, draft: RuleDraft)
         workspace_id=workspace_id,
         created_at=now,
         updated_at=now,
-        **{name: around[name] for name in ("framework", "metric", "target", "limit", "unit")},
+        **{name: around[name] for name in _AROUND},
     )
 
 
@@ -163,7 +166,7 @@ async def _load(
 ) -> list[History]:
     if until <= since or until - since > LONGEST:
         raise InvalidInput("The range must end after it begins, two years at most.", field="since")
-    series = await rule_store.series_of_metric(connection, rule.workspace_id, rule.metric_id)
+    series = await rule_store.series_of(connection, rule)
     # A detector learns from the first point on; the others look back as far as their windows do.
     begin = 0 if is_learnt(rule) else to_microseconds(since - backtest.longest_past(rule))
     ids = np.array(sorted(series), np.int64)
@@ -178,9 +181,10 @@ async def _load(
     if sum(len(timestamps) for timestamps, _ in found.values()) > MOST_POINTS:
         raise InvalidInput("The range holds too many points; choose a shorter one.", field="since")
     zone = await rule_store.zone_of(connection, rule.workspace_id)
-    counter = await rule_store.is_counter(connection, rule.workspace_id, rule.metric_id)
     return [
-        History(series_id, series[series_id], Points(*points), zone, counter)
+        History(
+            series_id, series[series_id].labels, Points(*points), zone, series[series_id].counter
+        )
         for series_id, points in sorted(found.items())
     ]
 
@@ -192,7 +196,7 @@ async def _labelled(
     rows = await rule_store.marked_triggers(connection, rule.workspace_id, marked, since, until)
     return [
         Labelled(
-            None if rule.group_by else row["series_id"],
+            None if rule.is_grouped else row["series_id"],
             row["mark"],
             to_microseconds(row["opened_at"]),
             None if row["resolved_at"] is None else to_microseconds(row["resolved_at"]),

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -31,12 +32,19 @@ from convex.metrics.model import SECOND, BoolArray, IntArray
 _RECENT = (1 << FLAPPING_EVALUATIONS) - 1
 
 
+class Peak(NamedTuple):
+    """The strongest point of a series in an episode: its instant, and the score compared there."""
+
+    at: int
+    score: float
+
+
 @dataclass(slots=True)
 class Episode:
     """What the run did to one trigger: a new one (`opened` is set), or one that was there.
 
     `repeats` and `suppressed` are to be added to what the trigger has. `promoted`: it was opened by
-    history and a live point still confirms it.
+    history and a live point still confirms it. `peaks` are those of a group's series, by id.
     """
 
     trigger_id: UUID
@@ -49,6 +57,13 @@ class Episode:
     promoted: bool = False
     changes: list[Change] = field(default_factory=list)
     quiet: set[int] = field(default_factory=set)
+    peaks: dict[int, Peak] = field(default_factory=dict)
+
+    def rise(self, series_id: int, peak: Peak) -> None:
+        """The series was as strong as this; of equal points the first one counts."""
+        known = self.peaks.get(series_id)
+        if known is None or (peak.score, -peak.at) > (known.score, -known.at):
+            self.peaks[series_id] = peak
 
     @property
     def live_changes(self) -> list[Change]:
@@ -123,6 +138,11 @@ class Recorder:
         episode.repeats += repeats
         episode.suppressed += suppressed
         return state
+
+    def rise(self, series_id: int, peak: Peak) -> None:
+        """A series of the group deviates, in the episode that was noted last."""
+        assert self._current is not None
+        self._current.rise(series_id, peak)
 
     def skip(self, reason: Reason, count: int) -> None:
         """Note `count` evaluations with this reason that changed nothing."""

@@ -168,10 +168,12 @@ def _check_version(rule: Rule, expected: int | None) -> None:
 
 
 async def _check_references(connection: Connection, workspace_id: UUID, draft: RuleDraft) -> None:
-    framework_id = await rule_store.framework_of_metric(connection, workspace_id, draft.metric_id)
-    if framework_id is None:
+    around = await rule_store.surroundings(connection, workspace_id, draft)
+    if around is None and draft.is_joint:
+        raise InvalidInput("There is no such framework in this workspace.", field="framework_id")
+    if around is None:
         raise InvalidInput("There is no such metric in this workspace.", field="metric_id")
-    if framework_id != draft.framework_id:
+    if around["framework_id"] != draft.framework_id:
         raise InvalidInput("The metric belongs to another framework.", field="metric_id")
 
 

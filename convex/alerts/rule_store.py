@@ -31,14 +31,14 @@ DRAFT_COLUMNS = tuple(one.name for one in fields(RuleDraft))
 RULE_COLUMNS = (
     ", ".join(f"r.{name}" for name in DRAFT_COLUMNS)
     + ", r.id, r.workspace_id, r.version, r.created_at, r.updated_at, r.created_by, r.deleted_at,"
-    ' f.slug AS framework, f.name AS framework_name, m.name AS metric, m.target, m."limit",'
-    " m.unit"
+    " f.slug AS framework, f.name AS framework_name, coalesce(m.name, '') AS metric, m.target,"
+    " m.\"limit\", coalesce(m.unit, '') AS unit"
 )
 RULE_FROM = (
     "FROM convex.alert_rules AS r"
     " INNER JOIN convex.frameworks AS f"
     " ON f.workspace_id = r.workspace_id AND f.id = r.framework_id"
-    " INNER JOIN convex.metrics AS m ON m.workspace_id = r.workspace_id AND m.id = r.metric_id"
+    " LEFT JOIN convex.metrics AS m ON m.workspace_id = r.workspace_id AND m.id = r.metric_id"
 )
 
 
@@ -237,55 +237,58 @@ async def lock_rules(
     )
 
 
-async def framework_of_metric(
-    connection: Connection, workspace_id: UUID, metric_id: UUID
-) -> UUID | None:
-    """The framework that the metric belongs to, None if there is no such metric."""
-    rows = await connection.execute(
-        "SELECT framework_id FROM convex.metrics WHERE workspace_id = %s AND id = %s",
-        (workspace_id, metric_id),
-    )
-    row = await rows.fetchone()
-    return None if row is None else row["framework_id"]
-
-
 async def surroundings(
-    connection: Connection, workspace_id: UUID, metric_id: UUID
+    connection: Connection, workspace_id: UUID, draft: RuleDraft
 ) -> dict[str, Any] | None:
-    """What a rule takes from its metric: framework_id, framework, metric, target, limit, unit."""
+    """What a rule takes from its framework and its metric: framework_id, framework,
+    framework_name, metric, target, limit, unit. None where there is no such metric, or framework.
+    """
     rows = await connection.execute(
-        'SELECT m.framework_id, f.slug AS framework, m.name AS metric, m.target, m."limit",'
-        " m.unit FROM convex.metrics AS m INNER JOIN convex.frameworks AS f"
-        " ON f.workspace_id = m.workspace_id AND f.id = m.framework_id"
-        " WHERE m.workspace_id = %s AND m.id = %s",
-        (workspace_id, metric_id),
+        "SELECT f.id AS framework_id, f.slug AS framework, f.name AS framework_name,"
+        " coalesce(m.name, '') AS metric, m.target, m.\"limit\", coalesce(m.unit, '') AS unit"
+        " FROM convex.frameworks AS f LEFT JOIN convex.metrics AS m"
+        " ON m.workspace_id = f.workspace_id AND m.framework_id = f.id AND m.id = %(metric)s"
+        " WHERE f.workspace_id = %(workspace)s AND CASE WHEN %(metric)s::uuid IS NULL"
+        " THEN f.id = %(framework)s ELSE m.id IS NOT NULL END",
+        {
+            "workspace": workspace_id,
+            "metric": draft.metric_id,
+            "framework": draft.framework_id,
+        },
     )
     return await rows.fetchone()
 
 
-async def series_of_metric(
-    connection: Connection, workspace_id: UUID, metric_id: UUID
-) -> dict[int, Labels]:
-    """The series of a metric with their labels."""
-    rows = await connection.execute(
-        "SELECT id, labels FROM convex.series WHERE workspace_id = %s AND metric_id = %s",
-        (workspace_id, metric_id),
-    )
-    return {row["id"]: row["labels"] for row in await rows.fetchall()}
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series that a rule may watch. `counter`: its metric only ever counts up, so that its rate
+    is what matters. `newest` is in microseconds.
+    """
+
+    labels: Labels
+    counter: bool
+    newest: int | None
 
 
-async def series_with_newest(
-    connection: Connection, workspace_id: UUID, metric_id: UUID
-) -> dict[int, tuple[Labels, int | None]]:
-    """The series of a metric with their labels and newest instant."""
+async def series_of(connection: Connection, rule: Rule) -> dict[int, Series]:
+    """The series of the rule's metric, of all metrics of its framework if it is joint; matchers
+    are not asked.
+    """
     rows = await connection.execute(
-        "SELECT id, labels, newest_at FROM convex.series WHERE workspace_id = %s"
-        " AND metric_id = %s",
-        (workspace_id, metric_id),
+        "SELECT s.id, s.labels, s.newest_at, m.is_counter FROM convex.metrics AS m"
+        " INNER JOIN convex.series AS s ON s.workspace_id = m.workspace_id AND s.metric_id = m.id"
+        " WHERE m.workspace_id = %(workspace)s AND m.framework_id = %(framework)s"
+        " AND (%(metric)s::uuid IS NULL OR m.id = %(metric)s)",
+        {
+            "workspace": rule.workspace_id,
+            "framework": rule.framework_id,
+            "metric": rule.metric_id,
+        },
     )
     return {
-        row["id"]: (
+        row["id"]: Series(
             row["labels"],
+            row["is_counter"],
             None if row["newest_at"] is None else to_microseconds(row["newest_at"]),
         )
         for row in await rows.fetchall()
@@ -313,13 +316,3 @@ async def zone_of(connection: Connection, workspace_id: UUID) -> str:
     )
     row = await rows.fetchone()
     return "UTC" if row is None else str(row["timezone"])
-
-
-async def is_counter(connection: Connection, workspace_id: UUID, metric_id: UUID) -> bool:
-    """Whether the metric only ever counts up, so that its rate is what matters."""
-    rows = await connection.execute(
-        "SELECT is_counter FROM convex.metrics WHERE workspace_id = %s AND id = %s",
-        (workspace_id, metric_id),
-    )
-    row = await rows.fetchone()
-    return row is not None and bool(row["is_counter"])

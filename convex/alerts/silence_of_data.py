@@ -22,7 +22,6 @@ from convex.alerts.model import Kind, Reason, Resolution, Rule, RuleState
 from convex.alerts.replay import Recorder
 from convex.db import Connection
 from convex.metrics import store
-from convex.metrics.catalog import Place
 from convex.metrics.model import Labels, to_microseconds
 
 _MOST = 10_000  # pairs of one call; the rest is found by the next
@@ -50,9 +49,9 @@ async def check_silence(
         newest = dict(zip(locked.ids.tolist(), locked.newest.tolist(), strict=True))
         rules = await states.rules_by_id(connection, workspace_id, {rule for rule, _ in overdue})
         fingerprints = sorted(
-            fingerprint_of(workspace_id, str(rule_id), identity_of(labels, rules[rule_id].group_by))
+            fingerprint_of(workspace_id, str(rule_id), identity_of(labels, rules[rule_id]))
             for (rule_id, _), labels in overdue.items()
-            if rule_id in rules and rules[rule_id].group_by
+            if rule_id in rules and rules[rule_id].is_grouped
         )
         if fingerprints:
             await states.lock_fingerprints(connection, fingerprints)
@@ -61,8 +60,7 @@ async def check_silence(
             rule, found = rules.get(rule_id), stored.get((rule_id, series_id))
             if rule is None or found is None or series_id not in newest:
                 continue
-            place = Place(series_id, rule.metric_id, rule.framework_id, labels)
-            one = _decide(rule, place, found[0], newest[series_id], moment, stored)
+            one = _decide(rule, series_id, labels, found[0], newest[series_id], moment, stored)
             if one is not None:
                 assessment.results.append(one)
                 assessment.reasons += one.outcome.reasons
@@ -74,7 +72,8 @@ async def check_silence(
 
 def _decide(
     rule: Rule,
-    place: Place,
+    series_id: int,
+    labels: Labels,
     stored: RuleState,
     newest: int,
     now: int,
@@ -83,12 +82,12 @@ def _decide(
     state = continued(rule, stored, newest)
     shared = None
     group: dict[int, RuleState] = {}
-    if rule.group_by:
-        identity = identity_of(place.labels, rule.group_by)
+    if rule.is_grouped:
+        identity = identity_of(labels, rule)
         group = {
-            series_id: other
-            for (rule_id, series_id), (other, labels) in everything.items()
-            if rule_id == rule.id and identity_of(labels, rule.group_by) == identity
+            key: other
+            for (rule_id, key), (other, own) in everything.items()
+            if rule_id == rule.id and identity_of(own, rule) == identity
         }
         common = shared_by(list(group.values()))
         shared = RuleState(
@@ -105,20 +104,16 @@ def _decide(
     change = decision.change
     if change is not None and shared is not None:
         others = any(
-            as_member(other).trigger_open
-            for series_id, other in group.items()
-            if series_id != place.series_id
+            as_member(other).trigger_open for key, other in group.items() if key != series_id
         )
         if change.kind is Kind.OPENED and shared.trigger_open:
             decision = decision._replace(change=None, repeated=True)
         elif change.kind is Kind.RESOLVED and others:
             decision = decision._replace(change=None)
-    fingerprint = fingerprint_of(
-        rule.workspace_id, str(rule.id), identity_of(place.labels, rule.group_by)
-    )
+    fingerprint = fingerprint_of(rule.workspace_id, str(rule.id), identity_of(labels, rule))
     recorder = Recorder(fingerprint, state, now - HORIZON)
     recorder.take(decision, decision.state.no_data_at or now)
-    return Result(rule, place, fingerprint, recorder.outcome, stored, shared)
+    return Result(rule, series_id, labels, fingerprint, recorder.outcome, stored, shared)
 
 
 async def _end_orphans(
@@ -151,6 +146,5 @@ async def _end_orphans(
         recorder.outcome.state = decision.state._replace(
             historical=ended.historical, trigger_id=None
         )
-        place = Place(series_id, rule.metric_id, rule.framework_id, {})
-        assessment.results.append(Result(rule, place, "", recorder.outcome, state))
+        assessment.results.append(Result(rule, series_id, {}, "", recorder.outcome, state))
     await record.record(connection, workspace_id, assessment, result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,20 +40,27 @@ def microseconds(moment: datetime | None) -> int | None:
 
 
 async def active_rules(
-    connection: Connection, workspace_id: UUID, metric_ids: Collection[UUID]
+    connection: Connection, workspace_id: UUID, metrics: Mapping[UUID, UUID]
 ) -> dict[UUID, list[Rule]]:
-    """The enabled rules of each metric, in the order of their ids.
+    """The enabled rules of each metric, joint ones of its framework too, in the order of their ids.
 
-    A process keeps rules as it read them; each change of a rule or of its metric has another
-    version, which is asked for every time, so that what is kept is never out of date.
+    `metrics` are ids with those of their frameworks. A process keeps rules as it read them; each
+    change of a rule or of its metric has another version, which is asked for every time, so that
+    what is kept is never out of date.
     """
     cursor = array_cursor(connection)
     await cursor.execute(
         "SELECT r.id, r.version, m.version FROM convex.alert_rules AS r"
         " INNER JOIN convex.metrics AS m ON m.workspace_id = r.workspace_id AND m.id = r.metric_id"
         " WHERE r.workspace_id = %s AND r.metric_id = ANY(%s) AND r.enabled"
-        " AND r.deleted_at IS NULL ORDER BY r.id",
-        (workspace_id, Uuids(list(metric_ids))),
+        " AND r.deleted_at IS NULL"
+        " UNION ALL SELECT r.id, r.version, 0 FROM convex.alert_rules AS r"
+        " WHERE r.workspace_id = %s AND r.framework_id = ANY(%s) AND r.metric_id IS NULL"
+        " AND r.enabled AND r.deleted_at IS NULL ORDER BY 1",
+        (
+            *(workspace_id, Uuids(list(metrics))),
+            *(workspace_id, Uuids(list(set(metrics.values())))),
+        ),
     )
     found = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
     unknown = [
@@ -72,7 +79,12 @@ async def active_rules(
     rules: dict[UUID, list[Rule]] = {}
     for rule_id in found:
         rule = _rules[rule_id][1]
-        rules.setdefault(rule.metric_id, []).append(rule)
+        if rule.metric_id is not None:
+            rules.setdefault(rule.metric_id, []).append(rule)
+            continue
+        for metric_id, framework_id in metrics.items():
+            if framework_id == rule.framework_id:
+                rules.setdefault(metric_id, []).append(rule)
     return rules
 
 

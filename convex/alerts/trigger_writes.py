@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from convex.alerts.joint import Member, Name
 from convex.alerts.late import Known, Moved
 from convex.alerts.measure import fire_limit
 from convex.alerts.model import Reason, Resolution, Rule
@@ -44,6 +45,7 @@ class NewTrigger:
     value: float | None
     reason: str
     context: dict[str, Any]
+    confidence: int | None
     opened_at: int
     last_seen_at: int
     repeats: int
@@ -117,13 +119,13 @@ async def insert_triggers(
     await connection.execute(
         "INSERT INTO convex.alert_triggers (workspace_id, id, rule_id, framework_id, metric_id,"
         " series_id, fingerprint, rule_name, metric_name, type, severity, state, labels, value,"
-        " threshold, reason, context, opened_at, last_seen_at, resolved_at, resolution,"
+        " threshold, reason, context, confidence, opened_at, last_seen_at, resolved_at, resolution,"
         " repeat_count, suppressed_count, historical, version)"
         " SELECT %s, w.* FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],"
         " %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
-        " %s::jsonb[], %s::float8[], %s::float8[], %s::text[], %s::jsonb[], %s::timestamptz[],"
-        " %s::timestamptz[], %s::timestamptz[], %s::text[], %s::integer[], %s::integer[],"
-        " %s::boolean[], %s::integer[]) AS w",
+        " %s::jsonb[], %s::float8[], %s::float8[], %s::text[], %s::jsonb[], %s::smallint[],"
+        " %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::integer[],"
+        " %s::integer[], %s::boolean[], %s::integer[]) AS w",
         (
             workspace_id,
             [one.trigger_id for one in triggers],
@@ -142,6 +144,7 @@ async def insert_triggers(
             [fire_limit(one.rule) for one in triggers],
             [one.reason for one in triggers],
             [Jsonb(one.context) for one in triggers],
+            [one.confidence for one in triggers],
             [to_datetime(one.opened_at) for one in triggers],
             [to_datetime(one.last_seen_at) for one in triggers],
             [instant(one.resolved_at) for one in triggers],
@@ -150,6 +153,55 @@ async def insert_triggers(
             [one.suppressed for one in triggers],
             [one.historical for one in triggers],
             [one.changes for one in triggers],
+        ),
+    )
+
+
+async def known_members(
+    connection: Connection, workspace_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, tuple[str, list[Member]]]:
+    """Of the joint triggers among these: the name of the framework, and whom they name."""
+    rows = await connection.execute(
+        "SELECT t.id, f.name, t.context -> 'members' AS members FROM convex.alert_triggers AS t"
+        " INNER JOIN convex.frameworks AS f"
+        " ON f.workspace_id = t.workspace_id AND f.id = t.framework_id"
+        " WHERE t.workspace_id = %s AND t.id = ANY(%s) AND t.context ? 'members'",
+        (workspace_id, list(ids)),
+    )
+    return {row["id"]: (row["name"], row["members"]) for row in await rows.fetchall()}
+
+
+async def names_of_series(
+    connection: Connection, workspace_id: UUID, series_ids: Collection[int]
+) -> dict[int, Name]:
+    """What these series are called."""
+    rows = await connection.execute(
+        "SELECT s.id, s.labels, m.name, m.unit FROM convex.series AS s"
+        " INNER JOIN convex.metrics AS m ON m.workspace_id = s.workspace_id AND m.id = s.metric_id"
+        " WHERE s.workspace_id = %s AND s.id = ANY(%s)",
+        (workspace_id, sorted(series_ids)),
+    )
+    return {
+        row["id"]: Name(row["name"], row["unit"], row["labels"]) for row in await rows.fetchall()
+    }
+
+
+async def tell_members(
+    connection: Connection,
+    workspace_id: UUID,
+    told: Sequence[tuple[UUID, Sequence[Member], str]],
+) -> None:
+    """Put into triggers whom they name now, and the sentence that does."""
+    await connection.execute(
+        "UPDATE convex.alert_triggers AS t SET reason = w.reason, updated_at = now(),"
+        " context = t.context || jsonb_build_object('members', w.members)"
+        " FROM unnest(%s::uuid[], %s::jsonb[], %s::text[]) AS w (id, members, reason)"
+        " WHERE t.workspace_id = %s AND t.id = w.id",
+        (
+            [trigger_id for trigger_id, _, _ in told],
+            [Jsonb(list(members)) for _, members, _ in told],
+            [reason for _, _, reason in told],
+            workspace_id,
         ),
     )
 

@@ -20,6 +20,8 @@ _DAY = 86_400
 def check_rule(draft: RuleDraft) -> None:
     """Raises `InvalidInput` that says what cannot work and names the field."""
     _check_texts(draft)
+    if draft.is_joint:
+        _check_joint(draft)
     _check_numbers(draft)
     _check_condition(draft)
     _check_recovery(draft)
@@ -47,6 +49,25 @@ def _check_texts(draft: RuleDraft) -> None:
         words = getattr(draft, field)
         if len(set(words)) != len(words) or not all(words):
             raise _refuse(field, f"{field} holds an empty or a repeated entry.")
+
+
+def _check_joint(draft: RuleDraft) -> None:
+    if draft.type is not RuleType.ANOMALY:
+        raise _refuse(
+            "metric_id", "Only an anomaly rule can watch a whole framework; name a metric."
+        )
+    if not is_learnt(draft):
+        raise _refuse(
+            "method", "A rule for a whole framework asks the detector: its method is novelty."
+        )
+    for field in ("no_data", "no_data_after_seconds"):
+        if getattr(draft, field) not in (NoData.KEEP, 0):
+            name = field.removesuffix("_seconds")
+            raise _refuse(
+                name,
+                "Series of different metrics fall silent for different reasons: a rule for a whole"
+                f" framework has no {name}; give the metric that matters a rule of its own.",
+            )
 
 
 def _check_numbers(draft: RuleDraft) -> None:

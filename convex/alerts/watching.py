@@ -16,33 +16,33 @@ _REMEMBERED = 50_000  # rules, or series, then it starts afresh
 
 
 @dataclass(slots=True)
-class _Met:
-    """The series of one metric that this process has met, in the order of meeting."""
-
-    order: list[tuple[int, Labels]] = field(default_factory=list)
-    ids: set[int] = field(default_factory=set)
-
-
-@dataclass(slots=True)
 class _Watch:
     """What one version of a rule watches among the first `judged` series met."""
 
     version: int
-    metric: _Met
     judged: int = 0
     matched: set[int] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Met:
+    """The series of one metric that this process has met, in the order of meeting, and what each
+    rule watches of them.
+    """
+
+    order: list[tuple[int, Labels]] = field(default_factory=list)
+    ids: set[int] = field(default_factory=set)
+    watches: dict[UUID, _Watch] = field(default_factory=dict)
+
+
 _met: dict[UUID, _Met] = {}
-_watches: dict[UUID, _Watch] = {}
 
 
 class Watching:
     """The series of one metric in one batch, asked by one rule after the other."""
 
     def __init__(self, metric_id: UUID, series: Mapping[int, Labels]) -> None:
-        if len(_watches) > _REMEMBERED or sum(len(one.ids) for one in _met.values()) > _REMEMBERED:
-            _watches.clear()
+        if sum(max(len(one.ids), len(one.watches)) for one in _met.values()) > _REMEMBERED:
             _met.clear()
         self._series = series
         self._metric = _met.setdefault(metric_id, _Met())
@@ -52,10 +52,10 @@ class Watching:
 
     def by(self, rule: Rule) -> set[int]:
         """Of the batch's series, the ids of those that satisfy the rule's matchers."""
-        watch = _watches.get(rule.id)
         metric = self._metric
-        if watch is None or watch.version != rule.version or watch.metric is not metric:
-            watch = _watches[rule.id] = _Watch(rule.version, metric)
+        watch = metric.watches.get(rule.id)
+        if watch is None or watch.version != rule.version:
+            watch = metric.watches[rule.id] = _Watch(rule.version)
         if watch.judged < len(metric.order):
             watch.matched.update(
                 series_id

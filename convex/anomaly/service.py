@@ -45,7 +45,7 @@ class SeriesPoints:
 
 @dataclass(slots=True)
 class Scored:
-    """A score for each point, and why, for those that raise an alert at some sensitivity."""
+    """A score for each point, and why, for those that are unusual at some sensitivity."""
 
     scores: list[Score]
     explanations: dict[int, Explanation] = field(default_factory=dict)  # by position
@@ -224,7 +224,7 @@ def _fold(series: Sequence[SeriesPoints], folds: dict[int, _Fold]) -> dict[int, 
     )
     for (one, detector, _, _), score in zip(single, scores, strict=True):
         scored = found[one.series_id] = Scored([score])
-        if score.raised and (why := detector.explain()) is not None:
+        if score.unusual and (why := detector.explain()) is not None:
             scored.explanations[0] = why
     return found
 
@@ -239,6 +239,6 @@ def _fold_one(
         position = asked.get(instant)
         if position is not None:
             scored.scores[position] = score
-            if score.raised and (why := detector.explain()) is not None:
+            if score.unusual and (why := detector.explain()) is not None:
                 scored.explanations[position] = why
     return scored

@@ -50,7 +50,7 @@ async def load_history(
     until = to_microseconds(end.replace(second=0, microsecond=0))
     rules = await _read_rules(connection, workspace_id)
     zone = await rule_store.zone_of(connection, workspace_id)
-    first = await _first_instant(connection, workspace_id, [rule.metric_id for rule in rules])
+    first = await _first_instant(connection, workspace_id, rules)
     age = 0.0 if first is None else max(0.0, (until - first) / (24 * HOUR))
     hours = int(min(days, max(1, age)) * 24)
     start = until - hours * HOUR
@@ -75,9 +75,9 @@ async def load_history(
                 rule.metric,
                 rule.type.value,
                 rule.severity.value,
-                categories.get(rule.metric_id, ""),
+                categories.get(rule.metric_id, "") if rule.metric_id else "",
                 -(-rule.for_seconds // 3600) if rule.for_seconds else 0,
-                series.get(rule.metric_id),
+                series.get(rule.metric_id) if rule.metric_id else None,
             ),
             *triggers.get(rule.id, (nothing, nothing)),
             margins.get(rule.id),
@@ -115,14 +115,19 @@ async def _read_rules(connection: Connection, workspace_id: UUID) -> list[Rule]:
 
 
 async def _first_instant(
-    connection: Connection, workspace_id: UUID, metric_ids: Sequence[UUID]
+    connection: Connection, workspace_id: UUID, rules: Sequence[Rule]
 ) -> int | None:
     rows = await connection.execute(
-        "SELECT min(p.timestamp) AS first FROM convex.series AS s CROSS JOIN LATERAL ("
+        "SELECT min(p.timestamp) AS first FROM convex.metrics AS m"
+        " INNER JOIN convex.series AS s ON s.metric_id = m.id CROSS JOIN LATERAL ("
         " SELECT q.timestamp FROM convex.points AS q WHERE q.series_id = s.id"
         " ORDER BY q.timestamp LIMIT 1) AS p"
-        " WHERE s.workspace_id = %s AND s.metric_id = ANY (%s)",
-        (workspace_id, list(set(metric_ids))),
+        " WHERE m.workspace_id = %s AND (m.id = ANY (%s) OR m.framework_id = ANY (%s))",
+        (
+            workspace_id,
+            list({rule.metric_id for rule in rules if rule.metric_id is not None}),
+            list({rule.framework_id for rule in rules if rule.is_joint}),
+        ),
     )
     row = await rows.fetchone()
     return None if row is None or row["first"] is None else to_microseconds(row["first"])
@@ -153,8 +158,12 @@ async def _read_triggers(
 async def _read_margins(
     connection: Connection, workspace_id: UUID, rule: Rule, start: int, hours: int
 ) -> FloatArray | None:
-    labels = await rule_store.series_of_metric(connection, workspace_id, rule.metric_id)
-    chosen = [key for key, own in sorted(labels.items()) if match_all(rule.label_matchers, own)]
+    if rule.is_joint:
+        return None  # values of different metrics have no side in common
+    series = await rule_store.series_of(connection, rule)
+    chosen = [
+        key for key, own in sorted(series.items()) if match_all(rule.label_matchers, own.labels)
+    ]
     best: FloatArray | None = None
     for timestamps, values in await _read_hours(
         connection, rule, chosen[:MOST_SERIES], start, hours

@@ -93,11 +93,11 @@ class RuleEntry(Part):
     """The rule is known by it: a rule of another name is another rule."""
     framework: Name
     """Slug of the framework."""
-    metric: Name
-    """Name of one of the framework's metrics."""
+    metric: Name | None = None
+    """Name of one of the framework's metrics; an anomaly rule without one watches all of them."""
     description: Annotated[str, Field(max_length=10_000)] = ""
     label_matchers: Annotated[list[MatcherEntry], Field(max_length=20)] = []
-    """Which of the metric's series; all of them without any."""
+    """Which of the series; all of them without any."""
     type: Literal["threshold", "anomaly", "performance", "milestone"] = "threshold"
     condition: Literal["above", "below", "equals", "changes_by"] = "above"
     threshold_value: Number | None = None
@@ -157,9 +157,9 @@ def changes_of(entry: RuleEntry) -> dict[str, Any]:
     return said
 
 
-def said_by(draft: RuleDraft, framework: str, metric: str) -> dict[str, Any]:
+def said_by(draft: RuleDraft, framework: str, metric: str | None) -> dict[str, Any]:
     """Everything that a draft says, in the words and the order of a file, and its provenance."""
-    said: dict[str, Any] = {"name": draft.name, "framework": framework, "metric": metric}
+    said: dict[str, Any] = {"name": draft.name, "framework": framework, "metric": metric or None}
     for name, about in RuleEntry.model_fields.items():
         key = about.alias or name
         if key not in said:
@@ -167,7 +167,7 @@ def said_by(draft: RuleDraft, framework: str, metric: str) -> dict[str, Any]:
     return said | {"provenance": draft.provenance.value}
 
 
-def entry_of(draft: RuleDraft, framework: str, metric: str) -> dict[str, Any]:
+def entry_of(draft: RuleDraft, framework: str, metric: str | None) -> dict[str, Any]:
     """The draft as a file says it: what differs from the defaults, and what one wants to see."""
     defaults = {
         about.alias or name: about.default

@@ -164,8 +164,8 @@ def _place(entry: Entry, catalog: Catalog) -> RuleDraft | Problem:
             "framework", f"There is no framework {entry.framework!r}; there are: {known}."
         )
     framework_id, metrics = framework
-    metric_id = metrics.get(entry.metric)
-    if metric_id is None:
+    metric_id = None if entry.metric is None else metrics.get(entry.metric)
+    if entry.metric is not None and metric_id is None:
         return entry.problem(
             "metric",
             f"{entry.framework} has no metric {entry.metric!r}; it has: {_some(metrics)}.",

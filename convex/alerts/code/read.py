@@ -26,7 +26,7 @@ class Entry:
     """One rule of a file. `draft` has no ids yet; `path` is where it stands in the file."""
 
     framework: str
-    metric: str
+    metric: str | None
     draft: RuleDraft
     tree: Tree
     path: Path
@@ -112,7 +112,8 @@ def _read_rule(
 ) -> Iterator[Entry | Problem]:
     try:
         rule = RuleEntry.model_validate(value)
-        draft = RuleDraft(framework_id=NOWHERE, metric_id=NOWHERE, **changes_of(rule))
+        metric_id = None if rule.metric is None else NOWHERE
+        draft = RuleDraft(framework_id=NOWHERE, metric_id=metric_id, **changes_of(rule))
         check_rule(draft)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
@@ -120,7 +121,7 @@ def _read_rule(
             yield tree.problem((*path, *inner), _say(detail, RuleEntry, tree))
     except InvalidInput as error:
         field = error.details.get("field")
-        inner = (str(field),) if written and field else ()
+        inner = (str(field).removesuffix("_id"),) if written and field else ()
         yield tree.problem((*path, *inner), error.message)
     else:
         yield Entry(rule.framework, rule.metric, draft, tree, path)

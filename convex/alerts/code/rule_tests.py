@@ -228,7 +228,7 @@ class _Trial:
         given = [
             one
             for one in test.series
-            if (one.framework, one.metric) == (entry.framework, entry.metric)
+            if one.framework == entry.framework and entry.metric in (None, one.metric)
         ]
         self._rule = as_rule(entry, given)
         self._ends: dict[int, list[int]] = {}
@@ -282,8 +282,10 @@ class _Trial:
         for one in prepare(self._rule, self._histories, self._start - 1, until):
             ends = [each for each in self._ends.get(one.series_id, []) if each <= until]
             member = Member(one.series_id, RuleState(), one.at, one.measured, 0, ends)
-            key = _labels(identity_of(one.labels, self._rule.group_by))
-            groups.setdefault(key if self._rule.group_by else str(one.series_id), []).append(member)
+            key = str(one.series_id)
+            if self._rule.is_grouped:
+                key = _labels(identity_of(one.labels, self._rule))
+            groups.setdefault(key, []).append(member)
         for key, members in groups.items():
             outcome = replay_group(self._rule, key, members, Shared(), until)
             yield members, outcome.recorder.outcome.episodes
@@ -302,7 +304,7 @@ class _Trial:
         return {
             "opened": (episode.opened.at - self._start) // SECOND,
             "resolved": resolved,
-            "labels": dict(identity_of(labels, self._rule.group_by)),
+            "labels": dict(identity_of(labels, self._rule)),
             "resolution": resolution,
             "reason": episode.opened.reason.value,
             "value": episode.opened.value,
@@ -320,7 +322,7 @@ def as_rule(entry: Entry, given: Sequence[SeriesGiven] = ()) -> Rule:
         created_at=_START,
         updated_at=_START,
         framework=entry.framework,
-        metric=entry.metric,
+        metric=entry.metric or "",
         target=next((one.target for one in given if one.target is not None), None),
         limit=next((one.limit for one in given if one.limit is not None), None),
     )

@@ -8,7 +8,7 @@ select
     rules.framework_id,
     rules.metric_id,
     rules.name,
-    metrics.name as metric_name,
+    coalesce(metrics.name, '') as metric_name,
     metrics.unit as metric_unit,
     rules.type,
     rules.condition,
@@ -24,5 +24,5 @@ select
     rules.created_at,
     rules.changed_at
 from {{ ref("stg_convex__alert_rules") }} as rules
-inner join {{ ref("stg_convex__metrics") }} as metrics
+left join {{ ref("stg_convex__metrics") }} as metrics
     on rules.metric_id = metrics.metric_id

@@ -1,4 +1,15 @@
--- The way back from up.sql.
+-- The way back from up.sql. Rules for a whole framework go; what they found stays.
+
+ALTER TABLE convex.alert_rules NO FORCE ROW LEVEL SECURITY;
+DELETE FROM convex.alert_rules
+WHERE metric_id IS NULL;
+ALTER TABLE convex.alert_rules FORCE ROW LEVEL SECURITY;
+
+DROP INDEX convex.ix_alert_rules_workspace_id_framework_id;
+
+ALTER TABLE convex.alert_rules
+DROP CONSTRAINT ck_alert_rules_metric_id,
+ALTER COLUMN metric_id SET NOT NULL;
 
 ALTER TABLE convex.alert_rules
 DROP CONSTRAINT ck_alert_rules_durations,

@@ -17,3 +17,11 @@ ADD CONSTRAINT ck_alert_rules_durations CHECK (
     )
     >= 0
 );
+
+-- A rule without a metric watches all series of its framework; only the detector can.
+ALTER TABLE convex.alert_rules
+ALTER COLUMN metric_id DROP NOT NULL,
+ADD CONSTRAINT ck_alert_rules_metric_id CHECK (metric_id IS NOT NULL OR type = 'anomaly');
+
+CREATE INDEX ix_alert_rules_workspace_id_framework_id
+ON convex.alert_rules (workspace_id, framework_id) WHERE metric_id IS NULL;

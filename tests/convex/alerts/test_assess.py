@@ -103,7 +103,7 @@ def at_once(case: Case) -> tuple[dict[Key, RuleState], dict[Key, list[Change]], 
         assessor = Assessor(nothing, UUID(int=2), intake, int(intake.timestamps.max()), None)
         asyncio.run(assessor.run({case.rules[0].metric_id: case.rules}, cast("Any", stored)))
         for result in assessor.assessment.results:
-            key = (result.rule.id, result.place.series_id)
+            key = (result.rule.id, result.series_id)
             stored[key] = result.outcome.state
             for episode in result.outcome.episodes:
                 changes.setdefault(key, []).extend(episode.changes)

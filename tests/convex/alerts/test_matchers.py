@@ -7,7 +7,7 @@ import pytest
 from convex.alerts.matchers import check_matcher, fingerprint_of, fits, identity_of, match_all
 from convex.alerts.model import Matcher, Operator
 from convex.errors import InvalidInput
-from tests.convex.alerts.rules import RULE_ID
+from tests.convex.alerts.rules import RULE_ID, make_rule
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,10 @@ def test_what_is_no_pattern_fits_neither_way() -> None:
 def test_a_fingerprint_is_of_the_identity_and_of_nothing_else() -> None:
     labels = {"gate": "a", "host": "h"}
     turned = dict(reversed(list(labels.items())))
-    whole = fingerprint_of(RULE_ID, "rule", identity_of(labels, ()))
-    assert whole == fingerprint_of(RULE_ID, "rule", identity_of(turned, ()))
-    assert whole != fingerprint_of(RULE_ID, "rule", identity_of(labels, ("gate",)))
-    assert identity_of(labels, ("gate", "absent")) == {"absent": "", "gate": "a"}
+    whole = fingerprint_of(RULE_ID, "rule", identity_of(labels, make_rule()))
+    assert whole == fingerprint_of(RULE_ID, "rule", identity_of(turned, make_rule()))
+    assert whole != fingerprint_of(
+        RULE_ID, "rule", identity_of(labels, make_rule(group_by=("gate",)))
+    )
+    grouped = make_rule(group_by=("gate", "absent"))
+    assert identity_of(labels, grouped) == {"absent": "", "gate": "a"}

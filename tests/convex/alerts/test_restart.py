@@ -67,7 +67,6 @@ def forget_everything() -> None:
     catalog._places.clear()
     states._rules.clear()
     watching._met.clear()
-    watching._watches.clear()
     anomalies._detectors.__dict__.update(vars(Detectors()))
 
 
