@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 import numpy as np
@@ -180,6 +180,17 @@ class LateBatch(Batch):
             self.assessment.explanations[(series_id, instant)] = explanation
         return points, scored
 
+    async def _learn_all(self, newest_of: Mapping[int, int], first: Collection[int]) -> bool:
+        """Learn all series of a group anew, those with late points first; whether there was time
+        for all. Some without the others would make their common past another one.
+        """
+        for series_id in sorted(newest_of, key=lambda one: (one not in first, one)):
+            if series_id not in self._relearnt:
+                self._relearnt[series_id] = await self._relearn(series_id, newest_of[series_id])
+            if self._relearnt[series_id] is None:
+                return False
+        return True
+
     async def _read(self, series_id: int, after: int, until: int) -> Points:
         found = await store.read_ranges(
             self._connection,
@@ -211,6 +222,8 @@ class LateBatch(Batch):
         )
         arrived = np.concatenate(list(came_late.values()))
         start, end = late.region(rule, arrived, newest, episodes)
+        if is_learnt(rule) and not await self._learn_all(newest_of, came_late):
+            return late.MissedOfGroup([], {}, {}, [])
         members = []
         for series_id, reaches in sorted(newest_of.items()):
             at, measured = await self._measure_region(

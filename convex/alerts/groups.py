@@ -171,6 +171,11 @@ class _Group:
         others = any(other.holds() for other in self._members if other is not member)
         if change.kind in (Kind.OPENED, Kind.REOPENED) and self._shared.open:
             return decision._replace(change=None, repeated=True, seen=True)
+        if change.kind is Kind.REOPENED and change.at < (self._shared.resolved_at or 0):
+            # This series came after the others: what was over later cannot begin again here, only
+            # after that end.
+            state = self.seen_by(member)._replace(evaluated_at=change.at, value=change.value)
+            return Decision(state, None, Reason.HELD_AFTER_RESOLVE)
         if change.kind is Kind.RESOLVED and others:
             return decision._replace(change=None)
         if change.kind is Kind.FLAPPING and any(

@@ -9,6 +9,7 @@ from uuid import UUID
 from convex.alerts import joint, trigger_writes
 from convex.alerts.assessment import Assessment
 from convex.alerts.replay import Peak
+from convex.anomaly.together import REACH
 from convex.db import Connection
 
 
@@ -26,12 +27,13 @@ async def find_tellings(
 ) -> dict[UUID, Telling]:
     """By trigger, where it is news; the caller holds the locks of their fingerprints."""
     found: dict[UUID, Mapping[int, Peak]] = {}
-    frameworks: dict[UUID, str] = {}
+    fresh: dict[UUID, trigger_writes.Joint] = {}
     for one in assessment.results:
         for episode in one.outcome.episodes:
             if one.rule.is_joint and episode.peaks:
                 found[episode.trigger_id] = episode.peaks
-                frameworks[episode.trigger_id] = one.rule.framework_name
+                began = 0 if episode.opened is None else episode.opened.at
+                fresh[episode.trigger_id] = trigger_writes.Joint(one.rule.framework_name, began, [])
     moved = {one.trigger_id: one.peaks for one in assessment.moved if one.peaks}
     if not found and not moved:
         return {}
@@ -42,19 +44,22 @@ async def find_tellings(
     )
     tellings: dict[UUID, Telling] = {}
     for trigger_id, some in peaks.items():
-        framework, before = stored.get(trigger_id) or (frameworks[trigger_id], [])
+        known = stored.get(trigger_id) or fresh[trigger_id]
+        before = known.members
         # A trigger that was moved has been looked at as a whole: what was known of it is replaced.
         members = [] if trigger_id in moved else list(before)
         for series_id, peak in some.items():
             why = assessment.explanations.get((series_id, peak.at))
-            if why is not None and series_id in names:
+            # A series that came after the others may deviate long before them.
+            apart = trigger_id not in moved and peak.at < known.opened_at - REACH
+            if why is not None and series_id in names and not apart:
                 members.append(joint.member_of(names[series_id], series_id, peak, why))
         members = joint.together(members)
         if members and members != before:
             named = {one["series_id"] for one in before}
             tellings[trigger_id] = Telling(
                 members,
-                joint.describe(framework, members),
+                joint.describe(known.framework, members),
                 any(one["series_id"] not in named for one in members),
             )
     return tellings

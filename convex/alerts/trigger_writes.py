@@ -157,18 +157,31 @@ async def insert_triggers(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A joint trigger: the name of its framework, since when it is open, and whom it names."""
+
+    framework: str
+    opened_at: int
+    members: list[Member]
+
+
 async def known_members(
     connection: Connection, workspace_id: UUID, ids: Collection[UUID]
-) -> dict[UUID, tuple[str, list[Member]]]:
-    """Of the joint triggers among these: the name of the framework, and whom they name."""
+) -> dict[UUID, Joint]:
+    """The joint triggers among these."""
     rows = await connection.execute(
-        "SELECT t.id, f.name, t.context -> 'members' AS members FROM convex.alert_triggers AS t"
+        "SELECT t.id, f.name, t.opened_at, t.context -> 'members' AS members"
+        " FROM convex.alert_triggers AS t"
         " INNER JOIN convex.frameworks AS f"
         " ON f.workspace_id = t.workspace_id AND f.id = t.framework_id"
         " WHERE t.workspace_id = %s AND t.id = ANY(%s) AND t.context ? 'members'",
         (workspace_id, list(ids)),
     )
-    return {row["id"]: (row["name"], row["members"]) for row in await rows.fetchall()}
+    return {
+        row["id"]: Joint(row["name"], to_microseconds(row["opened_at"]), row["members"])
+        for row in await rows.fetchall()
+    }
 
 
 async def names_of_series(

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection
 
+from api.schemas.rules import RuleShape
 from convex.db.roles import role_url
 from tests.api.conftest import Running, Team
 from tests.api.test_live import hear, opened, say
@@ -171,6 +172,32 @@ async def test_rules_are_changed_with_what_is_given(team: Team, rule: dict[str, 
     assert stale.status_code == 412
     listed = await team.viewer.get("/api/v1/alert-rules", params={"framework": "ewr"})
     assert [r["name"] for r in listed.json()["items"]] == ["too much"]
+
+
+async def test_a_rule_may_watch_a_whole_framework(team: Team, rule: dict[str, Any]) -> None:
+    body = {"name": "all", "framework_id": rule["framework_id"], "type": "anomaly"}
+    made = await team.editor.post("/api/v1/alert-rules", json=body)
+    assert made.status_code == 201, made.text
+    assert (made.json()["metric_id"], made.json()["metric"]) == (None, "")
+    RuleShape.model_validate(made.json())
+    url = f"/api/v1/alert-rules/{made.json()['id']}"
+    one = await team.editor.patch(url, json={"metric_id": rule["metric_id"]})
+    assert (one.json()["metric_id"], one.json()["metric"]) == (rule["metric_id"], "rate")
+    back = await team.editor.patch(url, json={"metric_id": None})
+    assert back.json()["metric_id"] is None
+    wrong = await team.editor.post(
+        "/api/v1/alert-rules", json=body | {"name": "x", "type": "threshold", "threshold_value": 1}
+    )
+    assert wrong.status_code == 422
+    assert "name a metric" in wrong.json()["detail"]
+    nowhere = await team.editor.post(
+        "/api/v1/alert-rules", json=body | {"name": "x", "framework_id": rule["metric_id"]}
+    )
+    assert "no such framework" in nowhere.json()["detail"]
+    tested = await team.editor.post("/api/v1/alert-rules/backtest", json={"rule": body, "days": 7})
+    assert tested.status_code == 200, tested.text
+    listed = await team.viewer.get("/api/v1/alert-rules", params={"metric": rule["metric_id"]})
+    assert [one["name"] for one in listed.json()["items"]] == ["too much"]
 
 
 async def test_disabling_a_rule_resolves_what_it_fired_and_is_told_live(

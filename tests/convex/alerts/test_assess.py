@@ -101,7 +101,7 @@ def at_once(case: Case) -> tuple[dict[Key, RuleState], dict[Key, list[Change]], 
         # Rules that are measured by the point itself need no database.
         nothing = cast("Connection", None)
         assessor = Assessor(nothing, UUID(int=2), intake, int(intake.timestamps.max()), None)
-        asyncio.run(assessor.run({case.rules[0].metric_id: case.rules}, cast("Any", stored)))
+        asyncio.run(assessor.run({case.places[0].metric_id: case.rules}, cast("Any", stored)))
         for result in assessor.assessment.results:
             key = (result.rule.id, result.series_id)
             stored[key] = result.outcome.state

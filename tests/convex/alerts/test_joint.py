@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,13 +14,16 @@ from hypothesis import strategies as st
 
 from convex.alerts import joint
 from convex.alerts.model import Condition, NoData, RuleType, Sensitivity
+from convex.alerts.rehearsal import rehearse
 from convex.alerts.replay import Peak
+from convex.alerts.rule_service import draft_of
 from convex.anomaly import Explanation, Score, State
 from convex.db import Database
 from convex.errors import InvalidInput
 from convex.metrics.model import Aggregate, PointBatch, to_datetime
+from convex.predictions.history import load_history
 from tests.conftest import make_tenant
-from tests.convex.alerts.conftest import Bench, at, batch_of, make_bench
+from tests.convex.alerts.conftest import NOW, Bench, at, batch_of, make_bench
 
 JOINT: dict[str, Any] = {
     "name": "airport",
@@ -101,6 +105,35 @@ async def test_labels_tell_one_anomaly_of_a_framework_from_another(bench: Bench)
     await bench.rule(**JOINT, group_by=("gate",))
     await bench.push_batch(batch_of([(115, 60, {"gate": "a"}), (115, 60, {"gate": "b"})]))
     assert [one["labels"] for one in await bench.triggers()] == [{"gate": "a"}, {"gate": "b"}]
+
+
+async def test_a_backtest_finds_what_would_have_been(bench: Bench) -> None:
+    await learn(bench)
+    rule = await bench.rule(**JOINT | {"sensitivity": Sensitivity.LOW})
+    await bench.push_batch(batch([(10, 60, "delay"), (11, 90, "wind")]))
+    (trigger,) = await bench.triggers()
+    async with bench.database.read(bench.tenant.identity()) as connection:
+        found = await rehearse(
+            connection,
+            bench.tenant.workspace_id,
+            draft_of(rule),
+            since=NOW - timedelta(hours=2),
+            until=NOW,
+            rule_id=rule.id,
+        )
+    assert (found.tested.series, len(found.tested.episodes)) == (3, 1)
+    assert to_datetime(found.tested.episodes[0].opened_at) == trigger["opened_at"]
+    assert found.tested.episodes[0].repeats == trigger["repeat_count"]
+
+
+async def test_models_of_the_future_take_it_as_it_is(bench: Bench) -> None:
+    await learn(bench)
+    rule = await bench.rule(**JOINT)
+    await bench.push_batch(batch([(10, 60, "delay"), (11, 90, "wind")]))
+    async with bench.database.read(bench.tenant.identity()) as connection:
+        known = await load_history(connection, bench.tenant.workspace_id, end=NOW)
+    assert [one.id for one in known.rules] == [rule.id]
+    assert known.days > 2
 
 
 async def test_other_frameworks_and_disabled_rules_are_left_alone(bench: Bench) -> None:
@@ -247,3 +280,36 @@ async def test_however_points_are_cut_the_same_members_are_named(
     for some in story.batches:
         await parts.push_batch(batch(some))
     assert await facts(whole) == await facts(parts)
+
+
+async def test_history_that_comes_series_by_series_begins_nothing_again(bench: Bench) -> None:
+    await learn(bench)
+    await bench.rule(**JOINT | {"deduplication_window_seconds": 600})
+    calm = [(41.0 + n, value) for n, (_, value, _) in enumerate(past("calm")[:75])]
+    await bench.push_batch(
+        batch([(40, 60, "delay"), *((minute, value, "delay") for minute, value in calm)])
+    )
+    (before,) = await bench.triggers()
+    assert before["state"] == "resolved"
+    came = await bench.push_batch(batch([(10, 60, "wind")]))
+    assert came.outcomes == {"held_after_resolve": 1}
+    assert await bench.triggers() == [before]
+    await bench.push_batch(batch([(119, -300, "cancelled")]))
+    assert [one["state"] for one in await bench.triggers()] == ["resolved", "firing"]
+
+
+async def test_a_late_point_names_its_series_where_it_belongs(bench: Bench) -> None:
+    await learn(bench)
+    await bench.rule(**JOINT)
+    rest = [
+        (at_minute + 60, value, metric)
+        for metric in METRICS
+        for at_minute, value, _ in past(metric, 2)[-5:]
+    ]
+    await bench.push_batch(batch(rest))
+    assert await bench.triggers() == []
+    await bench.push_batch(batch([(15.0, 60.0, "wind")]))
+    (trigger,) = await bench.triggers()
+    assert (trigger["state"], trigger["opened_at"]) == ("firing", to_datetime(at(15)))
+    (named,) = trigger["context"]["members"]
+    assert (named["metric"], named["value"]) == ("wind", 60.0)

@@ -35,6 +35,7 @@ RULES: tuple[dict[str, Any], ...] = (
     {"group_by": ("site",)},
     {"evaluation_offset_seconds": 120},
     {**ANOMALY, "condition": Condition.CHANGES_BY},
+    {**ANOMALY, "condition": Condition.CHANGES_BY, "metric_id": None},
 )  # fmt: skip
 
 

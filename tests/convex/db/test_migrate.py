@@ -48,6 +48,23 @@ def test_migrations_go_down_and_up_again(own: Settings) -> None:
     assert is_current(role_url(own, "convex_api"))
 
 
+def test_rules_for_a_whole_framework_go_on_the_way_back(own: Settings) -> None:
+    migrate(own)
+    with psycopg.connect(own.database_url) as connection:
+        connection.execute(
+            "WITH w AS (INSERT INTO convex.workspaces (slug, name) VALUES ('w', 'W') RETURNING id),"
+            " f AS (INSERT INTO convex.frameworks (workspace_id, slug, name)"
+            " SELECT id, 'f', 'F' FROM w RETURNING workspace_id, id)"
+            " INSERT INTO convex.alert_rules (workspace_id, framework_id, name, type, condition)"
+            " SELECT workspace_id, id, 'r', 'anomaly', 'above' FROM f"
+        )
+    migrate(own, "0001")
+    migrate(own)
+    with psycopg.connect(own.database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM convex.alert_rules").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM convex.frameworks").fetchone() == (1,)
+
+
 def test_metadata_equals_the_migrated_schema(own: Settings) -> None:
     migrate(own)
 

@@ -119,7 +119,7 @@ rules:
          "a.yaml:7: rules[0].label_matchers[0].operator:", "'=~'"),
         (RULE + RULE.removeprefix("rules:\n"), "a.yaml:6: rules[1].name:", "a.yaml:2 already"),
         ("rules:\n  - name: n\n    framework: ewr\n    threshold_value: 1\n", "a.yaml:2:",
-         "metric is missing"),
+         "name a metric"),
         ("rules:\n  - 5\n", "a.yaml:2: rules[0]:", "mapping of fields"),
         ("rules: 5\n", "a.yaml:1: rules:", "must be a list"),
         ("rule: []\nslos: []\n", "a.yaml:1: rule:", "Did you mean 'rules'?"),
@@ -180,6 +180,7 @@ def _accepts(schema: dict[str, Any], value: object) -> bool:
     [
         ({}, True),
         ({"for": "2h", "window": 300, "tags": ["a"], "enabled": False}, True),
+        ({"type": "anomaly", "metric": None, "threshold_value": None}, True),
         ({"for": "2 hours"}, False),
         ({"for": -1}, False),
         ({"unknown": 1}, False),
@@ -220,6 +221,8 @@ def test_a_rule_of_each_type_can_be_written() -> None:
                   type=RuleType.PERFORMANCE, change_percentage=5.0),
         RuleDraft(name="c", framework_id=NOWHERE, metric_id=NOWHERE, type=RuleType.MILESTONE,
                   threshold_value=5.0),
+        RuleDraft(name="d", framework_id=NOWHERE, type=RuleType.ANOMALY),
     ):  # fmt: skip
-        text = write_entries([entry_of(draft, "ewr", "rate")])
+        text = write_entries([entry_of(draft, "ewr", None if draft.is_joint else "rate")])
+        assert ("metric:" in text) is not draft.is_joint
         assert [one.draft for one in read_files([("a", text)]).entries] == [replace(draft)]

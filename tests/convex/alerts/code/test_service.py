@@ -219,6 +219,19 @@ async def test_what_is_exported_is_what_is_there(code: Code, bench: Bench) -> No
     assert (await code.plan(text, orphans=Orphans.DELETE)).changes == []
 
 
+async def test_a_rule_without_a_metric_watches_the_framework(code: Code, bench: Bench) -> None:
+    text = "name: all\nframework: airport\ntype: anomaly\ncondition: changes_by\n"
+    applied = await code.apply(text)
+    (step,) = applied.plan.changes
+    assert "metric" not in [field for field, _, _ in step.differences]
+    (row,) = await bench.rows("SELECT metric_id, framework_id FROM convex.alert_rules")
+    assert (row["metric_id"], row["framework_id"]) == (None, bench.framework_id)
+    assert actions(await code.plan(text)) == {"all": "unchanged"}
+    assert "metric" not in await code.export()
+    (step,) = (await code.plan(text + "metric: delay\n")).changes
+    assert step.differences == (("metric", None, "delay"),)
+
+
 async def test_applied_twice_at_once_it_is_applied_once(code: Code, bench: Bench) -> None:
     """The later one finds nothing to do, or fails as a whole; never half of each."""
     outcomes = await asyncio.gather(*(code.apply(FILE) for _ in range(4)), return_exceptions=True)
