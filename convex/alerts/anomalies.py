@@ -65,12 +65,15 @@ async def score_again(
     series_id: int,
     timestamps: IntArray,
     values: FloatArray,
+    *,
+    locked: bool,
 ) -> Scored:
     """What the detector says of a whole series, of which some points came late. It learns the
-    series anew.
+    series anew, and for good if the caller has locked it.
     """
     whole = SeriesPoints(series_id, timestamps, values, None)
-    scored = await _detectors.relearn(connection, workspace_id, [whole])
+    again = _detectors.relearn if locked else _detectors.score_aside
+    scored = await again(connection, workspace_id, [whole])
     return scored[series_id]
 
 

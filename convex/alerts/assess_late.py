@@ -44,10 +44,12 @@ class LateBatch(Batch):
 
     _relearnt: dict[int, tuple[Points, Scored] | None]
     _may_learn: int
+    _own: set[int]  # the batch's series, which are locked
 
     async def _replay_late(self, rules: Mapping[UUID, list[Rule]]) -> None:
         """Look at every rule on every series with late points; groups wait for their lock."""
         self._relearnt, self._may_learn = {}, MOST_RELEARNT
+        self._own = {place.series_id for place in self._intake.places}
         for index, place in enumerate(self._intake.places):
             arrived = self._arrived(index)
             if len(arrived) == 0:
@@ -173,7 +175,13 @@ class LateBatch(Batch):
             return None
         self._may_learn -= count
         scored = await anomalies.score_again(
-            self._connection, self._workspace_id, series_id, points.timestamps, points.values
+            self._connection,
+            self._workspace_id,
+            series_id,
+            points.timestamps,
+            points.values,
+            # Other series of a group: their own batches may be under way.
+            locked=series_id in self._own,
         )
         for position, explanation in scored.explanations.items():
             instant = int(points.timestamps[position])

@@ -257,7 +257,8 @@ async def _end_triggers(
 
 
 def _speaks_of_another_thing(rule: Rule, after: RuleDraft) -> bool:
-    return (rule.metric_id, rule.type, rule.group_by) != (
+    return (rule.framework_id, rule.metric_id, rule.type, rule.group_by) != (
+        after.framework_id,
         after.metric_id,
         after.type,
         after.group_by,

@@ -85,11 +85,7 @@ class Detectors:
         now, committed = await store.begin(connection, sorted(doubtful))
         work = [one for one in series if len(one.timestamps)]
         folds = await self._prepare(connection, workspace_id, work, now, committed)
-        updates = sum(len(timestamps) for _, timestamps, _ in folds.values())
-        if updates > _OFF_THE_LOOP:
-            found = await asyncio.to_thread(_fold, work, folds)
-        else:
-            found = _fold(work, folds)
+        found = await _fold_somewhere(work, folds)
         await self._remember(connection, workspace_id, folds, now)
         return found
 
@@ -104,6 +100,23 @@ class Detectors:
             self._kept.pop(series_id, None)
         await store.invalidate(connection, workspace_id, ids)
         return await self.score_points(connection, workspace_id, series)
+
+    async def score_aside(
+        self, connection: Connection, workspace_id: UUID, series: Sequence[SeriesPoints]
+    ) -> dict[int, Scored]:
+        """Score all points of these series from the first one on and remember nothing: also for
+        those who hold no lock on them.
+        """
+        origins = await store.load_origins(
+            connection, workspace_id, [one.series_id for one in series], Novelty.method
+        )
+        fresh = {one.series_id: Novelty(one.zone, counter=one.counter) for one in origins}
+        folds: dict[int, _Fold] = {
+            one.series_id: (fresh[one.series_id], one.timestamps, one.values)
+            for one in series
+            if one.series_id in fresh
+        }
+        return await _fold_somewhere(series, folds)
 
     async def _prepare(
         self,
@@ -195,6 +208,16 @@ def _from_origin(origin: store.Origin) -> Novelty:
 
 def _reach(detector: Novelty) -> int:
     return _NEVER if detector.reaches is None else detector.reaches
+
+
+async def _fold_somewhere(
+    series: Sequence[SeriesPoints], folds: dict[int, _Fold]
+) -> dict[int, Scored]:
+    """`_fold`, off the event loop where it takes long."""
+    updates = sum(len(timestamps) for _, timestamps, _ in folds.values())
+    if updates > _OFF_THE_LOOP:
+        return await asyncio.to_thread(_fold, series, folds)
+    return _fold(series, folds)
 
 
 def _fold(series: Sequence[SeriesPoints], folds: dict[int, _Fold]) -> dict[int, Scored]:

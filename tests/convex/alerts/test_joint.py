@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -313,3 +314,24 @@ async def test_a_late_point_names_its_series_where_it_belongs(bench: Bench) -> N
     assert (trigger["state"], trigger["opened_at"]) == ("firing", to_datetime(at(15)))
     (named,) = trigger["context"]["members"]
     assert (named["metric"], named["value"]) == ("wind", 60.0)
+
+
+async def test_metrics_that_come_by_different_ways_at_once_are_one_trigger(
+    api: Database, worker: Database
+) -> None:
+    bench = await start(api, worker, JOINT)
+    await asyncio.gather(
+        *(
+            bench.push_batch(batch([(10 + number / 8, 60, metric)]))
+            for number, metric in enumerate(METRICS)
+        )
+    )
+    (trigger,) = await bench.triggers()
+    assert {one["metric"] for one in trigger["context"]["members"]} == set(METRICS)
+    for turn in range(4):  # some on time and some late: nobody waits for another in a circle
+        await asyncio.gather(
+            *(bench.push_batch(batch([(20 + 10 * turn, 50, metric)])) for metric in METRICS),
+            *(bench.push_batch(batch([(1 + turn, 70, metric)])) for metric in METRICS),
+        )
+    states = [one["state"] for one in await bench.triggers()]
+    assert states.count("firing") <= 1
