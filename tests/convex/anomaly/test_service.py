@@ -150,6 +150,23 @@ async def test_restarts_and_replicas_at_any_time_change_no_score(site: Site) -> 
     assert (snapshot["method"], snapshot["format"]) == (Novelty.method, Novelty.format)
 
 
+async def test_a_series_scored_aside_scores_the_same_and_leaves_nothing(site: Site) -> None:
+    points = noisy(700)
+    series_id = await site.series()
+    whole = SeriesPoints(
+        series_id,
+        np.array([instant for instant, _ in points], np.int64),
+        np.array([value for _, value in points], np.float64),
+        None,
+    )
+    detectors = Detectors()
+    async with site.database.transaction(site.tenant.flow) as connection:
+        found = await detectors.score_aside(connection, site.tenant.workspace_id, [whole])
+    assert found[series_id].scores == feed(Novelty(), points)
+    assert len(detectors) == 0
+    assert await snapshots(site) == []
+
+
 async def test_a_transaction_that_was_rolled_back_leaves_nothing_in_memory(site: Site) -> None:
     points = noisy(400)
     series_id = await site.series()
