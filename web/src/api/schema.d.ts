@@ -6623,7 +6623,10 @@ export interface components {
             name?: string | null;
             /** Framework Id */
             framework_id?: string | null;
-            /** Metric Id */
+            /**
+             * Metric Id
+             * @description Null: an anomaly rule for all metrics of the framework, whose series share a trigger.
+             */
             metric_id?: string | null;
         };
         /**
@@ -6817,9 +6820,9 @@ export interface components {
             framework_id: string;
             /**
              * Metric Id
-             * Format: uuid
+             * @description Null: an anomaly rule for all metrics of the framework, whose series share a trigger.
              */
-            metric_id: string;
+            metric_id?: string | null;
         };
         /**
          * RulePlan
@@ -6856,11 +6859,8 @@ export interface components {
              * Format: uuid
              */
             framework_id: string;
-            /**
-             * Metric Id
-             * Format: uuid
-             */
-            metric_id: string;
+            /** Metric Id */
+            metric_id: string | null;
             /** Framework */
             framework: string;
             /** Metric */

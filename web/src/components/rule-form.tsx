@@ -115,7 +115,7 @@ export function RuleForm({ start, saved, readOnly, busy, error, onSave }: RuleFo
                     set({ metric_id: target.value, ...(chosen && { aggregate: chosen.default_aggregate }) });
                   }}
                 >
-                  <option value="">Choose…</option>
+                  <option value="">{draft.type === "anomaly" ? "All, in one alert" : "Choose…"}</option>
                   {metrics.data?.map(({ id, name }) => (
                     <option key={id} value={id}>
                       {title(name)}

@@ -35,7 +35,7 @@ export function RuleTable({
               </Link>
               <p className="truncate text-sm text-muted">
                 {withFramework && `${rule.framework} · `}
-                {title(rule.metric)}
+                {title(rule.metric || "all metrics")}
                 <span className="md:hidden">: {sense}</span>
               </p>
             </div>

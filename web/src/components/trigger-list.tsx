@@ -113,7 +113,8 @@ export function TriggerRow({
           )}
         </p>
         <p className="truncate text-sm text-muted">
-          <span className="text-ink/80">{trigger.framework_name}</span> · {title(trigger.metric)}
+          <span className="text-ink/80">{trigger.framework_name}</span> ·{" "}
+          {title(trigger.metric || "all metrics")}
           {labels !== "" && ` · ${labels}`}
           {trigger.reason !== "" && <span className="max-sm:hidden"> · {trigger.reason}</span>}
         </p>

@@ -15,6 +15,7 @@ export interface RuleDraft {
   name: string;
   description: string;
   framework_id: string;
+  /** Empty: an anomaly rule watches the whole framework. */
   metric_id: string;
   type: AlertType;
   condition: Condition;
@@ -71,7 +72,7 @@ export function draftOf(rule: Rule): RuleDraft {
     name: rule.name,
     description: rule.description,
     framework_id: rule.framework_id,
-    metric_id: rule.metric_id,
+    metric_id: rule.metric_id ?? "",
     type: rule.type,
     condition: rule.condition,
     threshold_value: text(rule.threshold_value),
@@ -117,7 +118,7 @@ export function check(draft: RuleDraft): DraftErrors {
   const errors: DraftErrors = {};
   if (draft.name.trim() === "") errors.name = "Give the rule a name.";
   if (draft.framework_id === "") errors.framework_id = "Choose what it watches.";
-  if (draft.metric_id === "") errors.metric_id = "Choose a metric.";
+  if (draft.metric_id === "" && draft.type !== "anomaly") errors.metric_id = "Choose a metric.";
   const goal = usesChange(draft) ? "change_percentage" : "threshold_value";
   if (draft.type !== "anomaly" && numberOf(draft[goal]) === null) errors[goal] = "A number is needed here.";
   for (const name of ["window", "for", "keep_firing_for", "deduplication_window"] as const) {
@@ -141,6 +142,7 @@ export function inputOf(draft: RuleDraft): RuleInput {
   return {
     ...draft,
     name: draft.name.trim(),
+    metric_id: draft.metric_id === "" ? null : draft.metric_id,
     threshold_value: anomaly || usesChange(draft) ? null : numberOf(draft.threshold_value),
     change_percentage: !anomaly && usesChange(draft) ? numberOf(draft.change_percentage) : null,
     recovery_threshold: recovers(draft) ? numberOf(draft.recovery_threshold) : null,

@@ -61,7 +61,7 @@ function Detail({ trigger }: { trigger: TriggerDetail }) {
             >
               {trigger.framework_name}
             </Link>{" "}
-            · {title(trigger.metric)} {labelText(trigger.labels)}
+            · {title(trigger.metric || "all metrics")} {labelText(trigger.labels)}
           </p>
         </div>
         <div className="flex flex-wrap gap-2">
