@@ -44,4 +44,10 @@ async def write_history(worker: Database) -> Tenant:
             " WHERE r.workspace_id = %(workspace)s",
             {"now": NOW, "workspace": tenant.workspace_id},
         )
+        await connection.execute(
+            "INSERT INTO convex.alert_rules (workspace_id, framework_id, name, type, condition)"
+            " SELECT workspace_id, id, 'all of ' || slug, 'anomaly', 'above'"
+            " FROM convex.frameworks WHERE workspace_id = %s",
+            (tenant.workspace_id,),
+        )
     return tenant

@@ -302,3 +302,12 @@ async def test_the_tables_keep_what_the_contracts_promise(
             ).fetchall()
             short = {"timestamp with time zone": "timestamptz"}
             assert [(n, short.get(t, t), filled) for n, t, filled in found] == promised, mart
+        connection.execute(
+            "SELECT set_config('convex.workspace_id', %s, true)", (str(history.workspace_id),)
+        )
+        watched = connection.execute(
+            "SELECT metric_id, metric_name FROM analytics.dim_alert_rules"
+            " WHERE workspace_id = %s AND name LIKE 'all of %%'",
+            (history.workspace_id,),
+        ).fetchall()
+        assert set(watched) == {(None, "")}
