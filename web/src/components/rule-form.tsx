@@ -137,6 +137,8 @@ export function RuleForm({ start, saved, readOnly, busy, error, onSave }: RuleFo
                       type,
                       // A condition that the new kind does not know gives way to its first.
                       condition: conditionsOf(type).includes(draft.condition) ? draft.condition : "above",
+                      // The detector looks at each value itself.
+                      ...(type === "anomaly" && { aggregate: "last", window: "0s" }),
                     })
                   }
                 />
