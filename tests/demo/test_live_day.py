@@ -37,7 +37,8 @@ def openings() -> dict[str, list[datetime]]:
     for entry in read_blueprint(FILE.read_text(), values_of).rules:
         if entry["type"] != "threshold":
             continue
-        said = {name: value for name, value in entry.items() if name not in ("framework", "metric")}
+        aside = ("framework", "metric", "as_code")
+        said = {name: value for name, value in entry.items() if name not in aside}
         body = RuleNew(**said, framework_id=NOBODY, metric_id=NOBODY)
         draft = RuleDraft(**draft_changes(body))
         fields = {name: getattr(draft, name) for name in RuleDraft.__dataclass_fields__}

@@ -67,7 +67,7 @@ async def test_a_silence_shows_what_it_mutes_and_ends(page: Page, stack: Stack) 
     await sign_in(page, stack)
     await page.goto("/silences")
     await page.get_by_role("button", name="New").click()
-    await page.get_by_label("Value").fill("ewr")
+    await page.get_by_role("textbox", name="Value").fill("ewr")
     await expect(page.get_by_text("Mutes 1 open alert of 1 now")).to_be_visible()
     sure = page.get_by_text("I mean it.")
     if await sure.count():
