@@ -182,6 +182,7 @@ class Demo:
             with stages.stage("predictions", "Training on the year, predicting what comes"):
                 await self._run("forecast-alerts/forecast-alerts", workspace, within=_TRAINING)
             with stages.stage("insights", "Writing insights and recommendations"):
+                await self._run("build-marts/daily")  # once more: now there are predictions
                 await self._run("write-insights/write-insights")
             with stages.stage("delivery", "Waiting until everybody is told"):
                 await self._settle(account, soon=_OUTBOX_SECONDS, within=_OUTBOX_SECONDS)
