@@ -81,7 +81,9 @@ async def test_a_retry_waits_as_long_as_it_is_told(server: MessagesServer, claud
 
 
 @pytest.mark.parametrize(
-    "header", ["3600", email.utils.formatdate(time.time() + 3600, usegmt=True)]
+    "header",
+    ["3600", email.utils.formatdate(time.time() + 3600, usegmt=True)],
+    ids=["seconds", "date"],
 )
 async def test_nobody_waits_longer_than_the_caller_does(
     server: MessagesServer, claude: Claude, header: str
