@@ -13,6 +13,7 @@ from api.schemas import auth as schema
 from convex.db import Identity, Role
 from convex.errors import InvalidInput, NotAuthenticated, NotFound
 from convex.workspaces import service, store
+from convex.workspaces.model import Account, Membership
 from convex.workspaces.passwords import hash_password, verify_password
 from convex.workspaces.tokens import digest
 
@@ -65,7 +66,12 @@ async def sign_in(request: Request, body: schema.SignIn) -> Response:
     await attempts.forgive()
     async with resources.database.read(_NOBODY) as connection:
         places = await store.memberships(connection, account.user.id)
-    place = service.choose_workspace(places, body.workspace)
+    return await start_session(request, account, service.choose_workspace(places, body.workspace))
+
+
+async def start_session(request: Request, account: Account, place: Membership) -> Response:
+    """Somebody has shown who they are: their tokens, for one of their workspaces."""
+    resources = resources_of(request)
     async with resources.database.transaction(
         Identity(place.id, place.role, account.user.id)
     ) as connection:

@@ -16,7 +16,7 @@ from api.documents import session_headers
 from api.replies import no_content, reply
 from api.resources import Resources, resources_of
 from api.routes import PREFIX, new_router
-from api.routes.auth import Attempts
+from api.routes.auth import Attempts, start_session
 from api.schemas import auth as schema
 from api.schemas import entry as forms
 from convex.db import Identity, Role
@@ -121,7 +121,7 @@ async def oidc_session(request: Request, body: forms.OidcSession) -> Response:
     if account is None or account.disabled:
         raise NotAuthenticated("No account here has this address.")
     place = service.choose_workspace(places, body.workspace)
-    response = await _open_session(request, account, place)
+    response = await start_session(request, account, place)
     response.delete_cookie(_ARRIVAL, path=_PATH)
     return response
 
@@ -216,21 +216,6 @@ async def _account(resources: Resources, email: str) -> tuple[Account | None, li
         account = await store.find_account(connection, email)
         places = [] if account is None else await store.memberships(connection, account.user.id)
     return account, places
-
-
-async def _open_session(request: Request, account: Account, place: Membership) -> Response:
-    resources = resources_of(request)
-    async with resources.database.transaction(
-        Identity(place.id, place.role, account.user.id)
-    ) as connection:
-        session = await service.open_session(
-            connection,
-            account.user,
-            place,
-            signing_key=resources.secrets.signing_key,
-            now=resources.now(),
-        )
-    return reply(request, schema.session_json(session), headers=session_headers(request, session))
 
 
 def _arrived(sealed: str, key: str) -> str:
