@@ -1,4 +1,5 @@
 import { RefreshCw, Sparkles } from "lucide-react";
+import { useState } from "react";
 import { Link } from "react-router";
 import { messageOf } from "@/api/problem";
 import type { Prediction, Severity } from "@/api/types";
@@ -14,10 +15,14 @@ import { useNoteAction, usePredictions, usePredictNow } from "@/data/predictions
 import { count, plural } from "@/format/number";
 import { title } from "@/format/words";
 
+/** The riskiest ones; the rest on request. */
+const AT_FIRST = 12;
+
 export function Predictions({ framework }: { framework: string }) {
   const found = usePredictions(framework);
   const now = usePredictNow();
   const may = useMay("editor");
+  const [all, setAll] = useState(false);
   if (found.isPending) return <SkeletonRows />;
   if (found.isError) {
     return (
@@ -66,10 +71,15 @@ export function Predictions({ framework }: { framework: string }) {
         </Empty>
       ) : (
         <ul>
-          {ahead.map((prediction) => (
+          {ahead.slice(0, all ? undefined : AT_FIRST).map((prediction) => (
             <Row key={prediction.id} prediction={prediction} />
           ))}
         </ul>
+      )}
+      {!all && ahead.length > AT_FIRST && (
+        <div className="flex justify-center border-t border-line p-3">
+          <Button onClick={() => setAll(true)}>Show the other {ahead.length - AT_FIRST}</Button>
+        </div>
       )}
     </Card>
   );

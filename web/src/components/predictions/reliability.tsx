@@ -2,7 +2,7 @@ import type { Score } from "@/api/types";
 import { plural, quantity } from "@/format/number";
 
 const SIZE = 220;
-const EDGE = 30;
+const EDGE = 38;
 
 /** What was said against what came true: on the diagonal, a probability means what it says. */
 export function Reliability({ score, label }: { score: Score; label: string }) {
