@@ -62,14 +62,20 @@ remote_write:
             found = await series_of(team, "own-server")
             return any(one["metric"] == "up" for one in found) and len(found) > 100
 
+        async def of_the_absent() -> dict[str, dict[str, Any]]:
+            return {
+                one["metric"]: one
+                for one in await series_of(team, "gone")
+                if one["labels"]["instance"].endswith(str(own))
+            }
+
+        async def absent_arrived() -> bool:
+            return {"up", "scrape_duration_seconds"} <= (await of_the_absent()).keys()
+
+        # Prometheus sends in shards of its own order: each target is waited for by itself.
         await until(arrived, log=log)
-        down = await series_of(team, "gone")
-        assert {one["metric"] for one in down} >= {"up", "scrape_duration_seconds"}
-        up = next(
-            one
-            for one in down
-            if one["metric"] == "up" and one["labels"]["instance"].endswith(str(own))
-        )
+        await until(absent_arrived, log=log)
+        up = (await of_the_absent())["up"]
         assert up["labels"] == {
             "cluster": "test",
             "instance": f"127.0.0.1:{own}",
