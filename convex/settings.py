@@ -94,6 +94,18 @@ class LiveSettings(Area):
     )
 
 
+class TraceSettings(Area):
+    """Traces by OpenTelemetry; they are off without an endpoint."""
+
+    endpoint: str = Field(
+        "", description="OTLP/HTTP collector that traces go to, such as http://host:4318; empty: off."
+    )
+    headers: dict[str, str] = Field({}, description="Headers for the collector (JSON).")
+    sample_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of traces kept that no caller has begun."
+    )
+
+
 class InsightSettings(Area):
     """Insights by Claude; they are on when ANTHROPIC_API_KEY is set."""
 
@@ -123,6 +135,30 @@ class InsightSettings(Area):
     )
 
 
+class FlowSettings(Area):
+    """Where flow runs go, and how one run spreads over workspaces."""
+
+    pool: Literal["process", "kubernetes"] = Field(
+        "process", description="What a flow run is: a process of a worker, or a Kubernetes job."
+    )
+    job_template: str = Field(
+        "", description="File with the base job template of a pool of Kubernetes jobs."
+    )
+    runner: Literal["threads", "dask", "ray"] = Field(
+        "threads", description="Prefect's task runner that a run spreads over workspaces by."
+    )
+    parallel: PositiveInt = Field(2, description="Workspaces that one run works on at once.")
+    runner_address: str = Field(
+        "", description="Scheduler of Dask or Ray; empty: a local cluster for each run."
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port where a worker shows the metrics of its runs; 0: the API shows them.",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its default."""
 
@@ -140,13 +176,18 @@ class Settings(BaseSettings):
     prefect_port: Port = Field(4200, description="Port of the Prefect server.")
     public_url: str = Field("", description="Address that members reach; empty: host and port.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    deletion_grace: Duration = Field(
+        timedelta(days=7), description="Time to undo the deletion of a workspace."
+    )
     smtp: SmtpSettings = SmtpSettings()
     oidc: OidcSettings = OidcSettings()
     secrets: SecretSettings = SecretSettings()
     pool: PoolSettings = PoolSettings()
     delivery: DeliverySettings = DeliverySettings()
     live: LiveSettings = LiveSettings()
+    traces: TraceSettings = TraceSettings()
     insights: InsightSettings = InsightSettings()
+    flows: FlowSettings = FlowSettings()
 
     @property
     def base_url(self) -> str:

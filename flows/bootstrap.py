@@ -1,8 +1,9 @@
-"""Make Prefect's server what Convex needs: `python -m flows.bootstrap [--start]`.
+"""Make Prefect's server what Convex needs: `python -m flows.bootstrap [--start | --begin]`.
 
 Pool, queues, deployments of prefect.yaml and of the sources, automations. Without effect when all
 of it is so already. `convex up` runs it with --start, before its workers: runs that an earlier life
-left behind are ended, and the first shifts of the standing flow begin.
+left behind are ended, and the first shifts of the standing flow begin. Where workers are others'
+processes, --begin begins the shifts and ends nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 from prefect.client.orchestration import PrefectClient, get_client
@@ -22,10 +24,10 @@ from convex.db import SYSTEM
 from convex.errors import Unavailable
 from convex.metrics.sources.store import list_scheduled
 from convex.settings import Settings
-from flows.runtime import worker_database
+from flows.runtime import flow_settings, worker_database
 from flows.setup import automations, deployments, runs
 from flows.setup.deployments import PREFECT_FILE, STANDING, Deployment
-from flows.setup.pool import CODE, job_template, prepare_pool
+from flows.setup.pool import CODE, pool_template, prepare_pool
 
 _DONE = "convex_bootstrap"
 _SERVER_SECONDS = 120
@@ -33,13 +35,19 @@ _FIRST_MARTS = "build-marts/daily"
 
 
 async def bootstrap(
-    client: PrefectClient, *, start: bool = False, settings: Settings | None = None
+    client: PrefectClient,
+    *,
+    start: bool = False,
+    begin: bool = False,
+    settings: Settings | None = None,
 ) -> list[str]:
     """Bring the server to today's code and sources; what was done, a line each.
 
     With `start` also end the runs of an earlier life, begin the standing flow's shifts, and plan
-    the first build of the marts. Only right when no worker of the pool is at work.
+    the first build of the marts. Only right when no worker of the pool is at work; `begin` leaves
+    the runs alone and does the rest.
     """
+    settings = settings or flow_settings()
     done: list[str] = []
     if start:
         if ended := await runs.end_stale_runs(client):
@@ -51,9 +59,9 @@ async def bootstrap(
         sources = await list_scheduled(connection)
         marts_built = await are_built(connection)
     wanted += deployments.for_sources(wanted, sources)
-    mark = _fingerprint(wanted)
+    mark = _fingerprint(wanted, pool_template(settings.flows))
     if await _read_mark(client) != mark:
-        done += await prepare_pool(client)
+        done += await prepare_pool(client, settings.flows)
         for deployment in wanted:
             deployment_id = await deployments.apply(client, deployment)
             done.append(f"deployment {deployment.full_name} applied")
@@ -64,7 +72,7 @@ async def bootstrap(
         for name in await deployments.remove_lost_sources(client, wanted):
             done.append(f"deployment pull-metrics/{name} removed")
         await _write_mark(client, mark)
-    if start:
+    if start or begin:
         for deployment in wanted:
             if STANDING not in deployment.tags:
                 continue
@@ -87,9 +95,9 @@ async def _server(client: PrefectClient) -> None:
         await asyncio.sleep(0.1)
 
 
-def _fingerprint(wanted: Iterable[Deployment]) -> str:
+def _fingerprint(wanted: Iterable[Deployment], template: Mapping[str, Any]) -> str:
     """Stands for everything that decides what is on the server."""
-    known = hashlib.sha256(orjson.dumps(job_template(), option=orjson.OPT_SORT_KEYS))
+    known = hashlib.sha256(orjson.dumps(template, option=orjson.OPT_SORT_KEYS))
     known.update(repr([repr(deployment) for deployment in wanted]).encode())
     files = {PREFECT_FILE, *Path(__file__).parent.glob("setup/*.py")}
     files |= {CODE / deployment.entrypoint.rpartition(":")[0] for deployment in wanted}
@@ -114,7 +122,8 @@ async def main(arguments: list[str]) -> None:
     """Wait for the server of PREFECT_API_URL, then `bootstrap`; a line for each thing done."""
     async with get_client() as client:
         await _server(client)
-        for line in await bootstrap(client, start="--start" in arguments):
+        start, begin = "--start" in arguments, "--begin" in arguments
+        for line in await bootstrap(client, start=start, begin=begin):
             sys.stdout.write(line + "\n")
 
 

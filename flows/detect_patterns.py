@@ -14,9 +14,11 @@ from prefect.tasks import exponential_backoff
 from convex.cache import Area, Cache, CacheServer
 from convex.db import SYSTEM, Identity, Role
 from convex.embedded.valkey import redis_url
-from convex.patterns import read_store, service
+from convex.patterns import service
 from convex.patterns.service import RunReport
+from convex.workspaces.job_requests import Job, finish_requests
 from convex.workspaces.store import list_workspaces
+from flows.fan_out import over_workspaces
 from flows.runtime import announcer, flow_settings, worker_database
 
 
@@ -29,13 +31,9 @@ async def detect_patterns(workspace_id: UUID | None = None) -> int:
     async with worker_database() as database, database.read(SYSTEM) as connection:
         zones = {each.id: each.timezone for each in await list_workspaces(connection)}
     chosen = zones if workspace_id is None else {workspace_id: zones[workspace_id]}
-    shown, failed = 0, []
-    for each, zone in chosen.items():
-        try:
-            shown += (await detect_one(each, zone)).shown
-        except Exception as error:
-            get_run_logger().exception("Workspace %s: no patterns this time", each)
-            failed.append(error)
+    work = {each: {"workspace_id": each, "zone": zone} for each, zone in chosen.items()}
+    done, failed = await over_workspaces(detect_one, work)
+    shown = sum(report.shown for report in done.values())
     get_run_logger().info("%d patterns in %d workspaces", shown, len(chosen))
     if failed:
         raise ExceptionGroup("Not every workspace could be looked at.", failed)
@@ -60,12 +58,17 @@ async def detect_one(workspace_id: UUID, zone: str) -> RunReport:
             looked = await asyncio.to_thread(service.look, loaded, before=before)
             async with database.transaction(identity) as connection:
                 report = await service.save(connection, workspace_id, looked)
-                await read_store.finish_requests(
-                    connection, workspace_id, None, {"patterns": report.shown}
+                await finish_requests(
+                    connection,
+                    workspace_id,
+                    Job.DETECT_PATTERNS,
+                    result={"patterns": report.shown},
                 )
         except Exception as error:
             async with database.transaction(identity) as connection:
-                await read_store.finish_requests(connection, workspace_id, str(error))
+                await finish_requests(
+                    connection, workspace_id, Job.DETECT_PATTERNS, error=str(error)
+                )
             raise
     async with CacheServer.open(redis_url(settings)) as server:
         await Cache(server).forget(workspace_id, Area.PATTERNS)

@@ -11,9 +11,10 @@ from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
 from convex.db import SYSTEM, Identity, Role
-from convex.predictions import requests
 from convex.predictions.service import Foretold, foretell
+from convex.workspaces.job_requests import Job, finish_requests
 from convex.workspaces.store import list_workspaces
+from flows.fan_out import over_workspaces
 from flows.runtime import announcer, flow_settings, worker_database
 
 
@@ -26,14 +27,10 @@ async def forecast_alerts(workspace_id: UUID | None = None) -> int:
     async with worker_database() as database, database.read(SYSTEM) as connection:
         workspaces = [each.id for each in await list_workspaces(connection)]
     chosen = workspaces if workspace_id is None else [workspace_id]
-    made, failed = 0, []
-    for each in chosen:
-        try:
-            told = await forecast_one(each)
-            made += 0 if told is None else told.predictions
-        except Exception as error:
-            get_run_logger().exception("Workspace %s: no predictions this time", each)
-            failed.append(error)
+    done, failed = await over_workspaces(
+        forecast_one, {each: {"workspace_id": each} for each in chosen}
+    )
+    made = sum(0 if told is None else told.predictions for told in done.values())
     get_run_logger().info("%d predictions in %d workspaces", made, len(chosen))
     if failed:
         raise ExceptionGroup("Not every workspace could be predicted.", failed)
@@ -57,11 +54,15 @@ async def forecast_one(workspace_id: UUID) -> Foretold | None:
             )
         except Exception as error:
             async with database.transaction(identity) as connection:
-                await requests.finish_requests(connection, workspace_id, error=str(error))
+                await finish_requests(
+                    connection, workspace_id, Job.FORECAST_ALERTS, error=str(error)
+                )
             raise
         async with database.transaction(identity) as connection:
             count = 0 if made is None else made.predictions
-            await requests.finish_requests(connection, workspace_id, predictions=count)
+            await finish_requests(
+                connection, workspace_id, Job.FORECAST_ALERTS, result={"predictions": count}
+            )
     if made is not None:
         async with announcer() as wakes:
             for each, cursor in made.cursors.items():

@@ -15,6 +15,7 @@ from convex.cache import Cache
 from convex.db import Identity, Role
 from convex.errors import Unavailable
 from flows.caches import cache_server, workspace_ids
+from flows.fan_out import over_workspaces
 from flows.runtime import worker_database
 
 
@@ -24,14 +25,14 @@ async def refresh_statistics() -> int:
     async with worker_database() as database:
         workspaces = await workspace_ids(database)
     today = datetime.now(UTC).date()
-    kept = 0
-    for workspace_id in workspaces:
-        found = await refresh_workspace(workspace_id, today)
-        if found is None:  # for no workspace
-            get_run_logger().warning("The marts have not been built yet: nothing to keep.")
-            break
-        kept += found.answers
-    get_run_logger().info("%d reports of %d workspaces are in the cache", kept, len(workspaces))
+    work = {each: {"workspace_id": each, "today": today} for each in workspaces}
+    done, failed = await over_workspaces(refresh_workspace, work)
+    if None in done.values():  # for no workspace
+        get_run_logger().warning("The marts have not been built yet: nothing to keep.")
+    kept = sum(found.answers for found in done.values() if found is not None)
+    get_run_logger().info("%d reports of %d workspaces are in the cache", kept, len(done))
+    if failed:
+        raise ExceptionGroup("Not every workspace's reports could be computed.", failed)
     return kept
 
 

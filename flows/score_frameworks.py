@@ -15,6 +15,7 @@ from convex.db import SYSTEM, Identity, Role
 from convex.scoring.service import ScoreReport, score_workspace
 from convex.workspaces.store import list_workspaces
 from flows.caches import forget_everywhere
+from flows.fan_out import over_workspaces
 from flows.runtime import announcer, worker_database
 
 
@@ -27,12 +28,13 @@ async def score_frameworks(again: bool = False) -> int:
     now = datetime.now(UTC)
     async with worker_database() as database, database.read(SYSTEM) as connection:
         workspaces = [workspace.id for workspace in await list_workspaces(connection)]
-    written = 0
-    for workspace_id in workspaces:
-        report = await score_one(workspace_id, now, again)
-        written += report.snapshots
-    await forget_everywhere(Area.HEALTH, workspaces=workspaces)
-    get_run_logger().info("%d snapshots in %d workspaces", written, len(workspaces))
+    work = {each: {"workspace_id": each, "now": now, "again": again} for each in workspaces}
+    done, failed = await over_workspaces(score_one, work)
+    written = sum(report.snapshots for report in done.values())
+    await forget_everywhere(Area.HEALTH, workspaces=list(done))
+    get_run_logger().info("%d snapshots in %d workspaces", written, len(done))
+    if failed:
+        raise ExceptionGroup("Not every workspace could be scored.", failed)
     return written
 
 

@@ -23,6 +23,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
+from convex.settings import load_settings
+from flows.scrape import shown
 from flows.setup.pool import POOL
 
 
@@ -70,10 +72,12 @@ async def work(name: str, limit: int, gate: Path, queues: list[str]) -> None:
         create_pool_if_not_found=False,
     )
     worker.notes = gate.parent / "runs" / name
+    chosen = load_settings()
     try:
-        async with get_client() as client:
-            await crash_noted_runs(client, worker.notes)
-        await worker.start(printer=_print)
+        async with shown(chosen.host, chosen.flows.metrics_port):
+            async with get_client() as client:
+                await crash_noted_runs(client, worker.notes)
+            await worker.start(printer=_print)
     except asyncio.CancelledError:
         _print(f"Worker {name} stopped.")
 

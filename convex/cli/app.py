@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from convex import __version__
 from convex.cli import (
     accounts,
     audit,
@@ -22,7 +24,9 @@ from convex.cli import (
     predictions,
     rules,
     rules_backtest,
+    serve,
     up,
+    workspaces,
 )
 from convex.cli.say import say_error
 from convex.errors import ConvexError
@@ -37,8 +41,29 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"convex {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Alert intelligence on your own machine."""
+
+
 app.command("up")(up.up)
 app.command("down")(up.down)
+app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)
@@ -48,6 +73,7 @@ app.command("openapi")(openapi.openapi)
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
 app.add_typer(audit.app, name="audit")
+app.add_typer(workspaces.app, name="workspace")
 rules.app.command("backtest")(rules_backtest.backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(patterns.app, name="patterns")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from signal import Signals
 
@@ -94,6 +95,12 @@ def bootstrap(settings: Settings) -> ProcessService:
     return _service(settings, "bootstrap", arguments, {}, ())
 
 
+def set_up(settings: Settings) -> ProcessService:
+    """The same where workers run already, on this machine or on others: it ends no run."""
+    arguments = [sys.executable, "-m", "flows.bootstrap", "--begin"]
+    return _service(settings, "set-up", arguments, {}, ())
+
+
 def gate(settings: Settings) -> Path:
     """The file whose existence says that Prefect's server is set up."""
     return settings.home / "prefect" / "set-up"
@@ -105,16 +112,29 @@ def workers(settings: Settings) -> list[ProcessService]:
     They may be started at any time, and work once `gate` exists.
     """
 
-    def worker(name: str, queues: tuple[str, ...], limit: int, nice: int = 0) -> ProcessService:
+    def one(name: str, queues: tuple[str, ...], limit: int, nice: int = 0) -> ProcessService:
         arguments = [sys.executable, "-m", "flows.work", f"convex-{name}", str(limit)]
         arguments += [str(gate(settings)), *queues]
         return _service(settings, f"worker-{name}", arguments, {}, _STOP_WORKER, nice)
 
     return [
-        worker("notifications", ("notifications",), 2 * _LIMIT),
+        one("notifications", ("notifications",), 2 * _LIMIT),
         # Analyses stand back for alerts, and this worker's start for that of the first shift.
-        worker("others", OTHER_QUEUES, _LIMIT, nice=5),
+        one("others", OTHER_QUEUES, _LIMIT, nice=5),
     ]
+
+
+def worker(settings: Settings, name: str, queues: Sequence[str], limit: int) -> ProcessService:
+    """One worker for these queues: of processes, or one that makes a Kubernetes job of each run."""
+    if settings.flows.pool == "kubernetes":
+        arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
+        arguments += ["--type", "kubernetes", "--name", name, "--limit", str(limit)]
+        arguments += ["--with-healthcheck", "--install-policy", "never"]
+        arguments += [part for queue in queues for part in ("--work-queue", queue)]
+    else:
+        arguments = [sys.executable, "-m", "flows.work", name, str(limit)]
+        arguments += [str(gate(settings)), *queues]
+    return _service(settings, "worker", arguments, {}, _STOP_WORKER)
 
 
 def api(settings: Settings) -> ProcessService:

@@ -42,6 +42,7 @@ def prefect_url(settings: Settings) -> str:
     base, _, query = url.partition("?")
     server, _, name = base.rpartition("/")
     asyncpg = server.replace("postgresql://", "postgresql+asyncpg://", 1)
+    query = query.replace("sslmode=", "ssl=")  # asyncpg's name for it
     return f"{asyncpg}/{name}_prefect" + (f"?{query}" if query else "")
 
 

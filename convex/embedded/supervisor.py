@@ -49,6 +49,11 @@ class ProcessService:
         self._child: Child | None = None
 
     @property
+    def command(self) -> Command:
+        """What it runs."""
+        return self._command
+
+    @property
     def name(self) -> str:
         """The command's name."""
         return self._command.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.workers.process import ProcessWorker
+
+from convex.errors import InvalidInput
+from convex.settings import FlowSettings
 
 POOL = "convex"
 CODE = Path(__file__).parents[2]
@@ -52,24 +56,38 @@ def job_template() -> dict[str, Any]:
     return template
 
 
-async def prepare_pool(client: PrefectClient) -> list[str]:
+def pool_template(settings: FlowSettings) -> dict[str, Any]:
+    """The base job template of the pool that is set. Raises `InvalidInput` without its file."""
+    if settings.pool == "process":
+        return job_template()
+    try:
+        template: dict[str, Any] = json.loads(Path(settings.job_template).read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"CONVEX_FLOWS__JOB_TEMPLATE ({settings.job_template or 'empty'}) cannot be read:"
+            f" {error}. Name the file with the base job template of the {settings.pool} pool."
+        ) from None
+    return template
+
+
+async def prepare_pool(client: PrefectClient, settings: FlowSettings) -> list[str]:
     """Create what is missing of the pool and its queues, and correct what differs; what was done.
 
-    A pool of another type is left as it is: somebody runs the flows elsewhere.
+    A pool of another type than the set one is left as it is: somebody runs the flows elsewhere.
     """
     done = []
-    template = job_template()
+    template = pool_template(settings)
     try:
         pool = await client.read_work_pool(POOL)
     except ObjectNotFound:
-        wanted = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
+        wanted = WorkPoolCreate(name=POOL, type=settings.pool, base_job_template=template)
         try:
             await client.create_work_pool(wanted)
             done.append(f"work pool {POOL} created")
         except ObjectAlreadyExists:
             pass
     else:
-        if pool.type == "process" and pool.base_job_template != template:
+        if pool.type == settings.pool and pool.base_job_template != template:
             await client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
             done.append(f"work pool {POOL} updated")
     for queue in QUEUES:

@@ -34,6 +34,29 @@ def test_every_setting_is_documented_with_its_meaning() -> None:
     assert missing == []
 
 
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if isinstance(default, timedelta):
+        return f"`{default.total_seconds():.0f} s`"
+    return f"`{default}`" if default or default == 0 else "empty"
+
+
+def _rows(area: type[BaseModel], prefix: str = "CONVEX_") -> Iterator[str]:
+    for name, field in area.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _rows(kind, f"{prefix}{name.upper()}__")
+        else:
+            variable = prefix + name.upper()
+            yield f"| `{variable}` | {_shown(field.default)} | {field.description} |"
+
+
+def test_defaults_and_meanings_are_those_of_the_code() -> None:
+    lines = set(_DOCUMENT.read_text().splitlines())
+    assert [row for row in _rows(Settings) if row not in lines] == []
+
+
 def test_the_document_names_no_setting_that_does_not_exist() -> None:
     known = {name for name, _ in _variables(Settings)}
     documented = {

@@ -13,6 +13,7 @@ COMMANDS = [
     ["down"],
     ["demo"],
     ["migrate"],
+    ["serve"],
     ["doctor"],
     ["ingest"],
     ["openapi"],
