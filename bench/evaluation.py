@@ -146,6 +146,7 @@ def _intake(series: int) -> Intake:
     numbers = np.random.default_rng(1)
     return Intake(
         places=[Place(n + 1, _METRIC, _FRAMEWORK, {"host": f"h{n}"}) for n in range(series)],
+        ids=np.arange(1, series + 1, dtype=np.int64),
         starts=np.arange(series + 1, dtype=np.int64),
         timestamps=np.full(series, 20_000 * DAY, np.int64),
         values=500 + 100 * numbers.standard_normal(series),

@@ -4,7 +4,7 @@ in which order, and which rows are new.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,7 @@ from uuid import UUID
 import numpy as np
 
 from convex.db import Connection
+from convex.errors import Unavailable
 from convex.metrics import store
 from convex.metrics.catalog import (
     Coming,
@@ -48,7 +49,8 @@ _ATTEMPTS = 3  # a series can vanish between looking it up and locking it; not a
 class Intake:
     """The batch's points as they are stored: by series, each in order of time, without repeats.
 
-    `places[i]` owns the points `starts[i]:starts[i + 1]`; series of one metric lie together.
+    `places[i]`, of the series `ids[i]`, owns the points `starts[i]:starts[i + 1]`; series of one
+    metric lie together.
     `newest`, `ended` and `first_met` are those of the series before this batch (`store.NEVER` for
     none). `fresh` are points newer than `newest`; the others came late, and `arrived` tells which
     of them were not there. `stale` are the instants at which a series ended, `distrusted` are
@@ -56,6 +58,7 @@ class Intake:
     """
 
     places: list[Place]
+    ids: IntArray
     starts: IntArray
     timestamps: IntArray
     values: FloatArray
@@ -75,29 +78,56 @@ class Intake:
         """The index into `places` of each point."""
         return np.repeat(np.arange(len(self.places)), np.diff(self.starts))
 
+    def columns(self) -> store.PointColumns:
+        """The points as they are stored."""
+        series = np.repeat(self.ids, np.diff(self.starts))
+        return store.PointColumns(series, self.timestamps, self.values)
+
+
+# What can be asked along with storing, in the same pipeline: `Intake.places` are known by then.
+Beside = Callable[[list[Place]], Awaitable[None]]
+
 
 async def take_in(
-    connection: Connection, workspace_id: UUID, batch: PointBatch, *, now: datetime
+    connection: Connection,
+    workspace_id: UUID,
+    batch: PointBatch,
+    *,
+    now: datetime,
+    beside: Beside | None = None,
 ) -> Intake:
-    """Store the batch's points; the rows of their series are locked until the transaction ends."""
+    """Store the batch's points; the rows of their series are locked until the transaction ends.
+
+    `beside` sends what else its caller wants to know, without waiting for the answer.
+    """
     codes, keys = _number_keys(batch)
     refused = list(batch.unreadable)
     coming = Coming(now, batch.creates_frameworks, batch.hints)
     policy = await policy_of(connection, workspace_id)
     usable, stale = _check(batch, now, policy, refused)
-    places = await _find(connection, workspace_id, keys, usable | stale, codes, coming)
-    for attempt in range(_ATTEMPTS):
-        ids = _ids_of(places)
-        wanted = np.unique(ids[ids >= 0])
-        locked = await store.lock_series(connection, workspace_id, wanted)
-        if len(locked.ids) == len(wanted) or attempt == _ATTEMPTS - 1:
-            break
-        forget(workspace_id, set(np.setdiff1d(wanted, locked.ids).tolist()))
+    met: store.LockedSeries | None = None
+    for _ in range(_ATTEMPTS):
         places = await _find(connection, workspace_id, keys, usable | stale, codes, coming)
+        intake = _arrange(batch, codes, places, usable, stale)
+        if not intake.places:
+            break
+        moves, points = _moves(intake), intake.columns()
+        async with connection.pipeline():
+            taking = await store.send_points(connection, workspace_id, moves, points)
+            if beside is not None:
+                await beside(intake.places)
+        locked, stored = await taking.read()
+        if met is not None:  # an attempt before has moved them already
+            locked = locked.overridden(met)
+        if len(locked.ids) == len(moves.series):
+            await _settle(connection, workspace_id, intake, locked, stored)
+            break
+        met = locked
+        forget(workspace_id, set(np.setdiff1d(moves.series, locked.ids).tolist()))
+    else:
+        raise Unavailable("Series of this batch are being deleted; send it again.")
     _refuse(batch, codes, places, usable | stale, refused)
-    intake = _arrange(batch, codes, places, ids, usable, stale, locked)
     intake.rejected = refused
-    await _store(connection, workspace_id, intake)
     if refused:
         await store.insert_rejected(connection, workspace_id, batch.source, refused)
     return intake
@@ -220,106 +250,131 @@ def _refuse(
         refused.append(RejectedPoint(place.reason, place.detail, _as_json(batch, index)))
 
 
-def _ids_of(places: list[Place | Refused | None]) -> IntArray:
-    """The series of each place, -1 for what is none."""
-    return np.array(
+def _order(
+    places: list[Place | Refused | None],
+) -> tuple[list[Place], IntArray, IntArray]:
+    """The series that are there, those of one metric together, with their ids; and which of them
+    each place is, -1 for none.
+    """
+    ids = np.array(
         [place.series_id if isinstance(place, Place) else -1 for place in places], np.int64
     )
-
-
-def _order(
-    places: list[Place | Refused | None], ids: IntArray, locked: IntArray
-) -> tuple[list[Place], IntArray]:
-    """The series that are there, those of one metric together; and which of them each place is, -1
-    for none.
-    """
     unique, first, which = np.unique(ids, return_index=True, return_inverse=True)
-    at = np.minimum(np.searchsorted(locked, unique), max(0, len(locked) - 1))
-    there = np.flatnonzero(locked[at] == unique) if len(locked) else np.empty(0, np.int64)
+    there = np.flatnonzero(unique >= 0)
     numbers = np.array([places[row].metric_number for row in first[there].tolist()], np.int64)
-    there = there[np.lexsort((unique[there], numbers))]
+    if len(numbers) and (numbers != numbers[0]).any():
+        there = there[np.lexsort((unique[there], numbers))]
     rank = np.full(len(unique), -1, np.int64)
     rank[there] = np.arange(len(there))
     good = [places[row] for row in first[there].tolist()]
-    return good, rank[which]
+    return good, unique[there], rank[which]
 
 
 def _arrange(
     batch: PointBatch,
     codes: IntArray,
     places: list[Place | Refused | None],
-    ids: IntArray,
     usable: BoolArray,
     stale: BoolArray,
-    locked: store.LockedSeries,
 ) -> Intake:
-    good, rank = _order(places, ids, locked.ids)
+    """The batch by series and in order of time, before anything is known of its series."""
+    good, ids, rank = _order(places)
     series = rank[codes]
-    chosen = np.flatnonzero(usable & (series >= 0))
-    # Stable: of equal instants the one that came last stays last, and is the one that counts.
-    order = chosen[np.lexsort((batch.timestamps[chosen], series[chosen]))]
-    series, timestamps = series[order], batch.timestamps[order]
-    last = np.ones(len(order), np.bool_)
-    last[:-1] = (series[1:] != series[:-1]) | (timestamps[1:] != timestamps[:-1])
-    values = batch.values[order]
-    repeats = np.flatnonzero(~last)
-    corrected = int(np.count_nonzero(values[repeats] != values[repeats + 1]))
-    series, timestamps, values = series[last], timestamps[last], values[last]
-    row_of = np.searchsorted(locked.ids, np.array([place.series_id for place in good], np.int64))
-    newest = locked.newest[row_of]
+    wanted = usable & (series >= 0)
+    timestamps, values = batch.timestamps, batch.values
+    corrected = repeated = 0
+    if not wanted.all():
+        chosen = np.flatnonzero(wanted)
+        series, timestamps, values = series[chosen], timestamps[chosen], values[chosen]
+    if not _is_arranged(series, timestamps):
+        # Stable: of equal instants the one that came last stays last, and is the one that counts.
+        order = np.lexsort((timestamps, series))
+        series, timestamps, values = series[order], timestamps[order], values[order]
+        repeats = (series[1:] == series[:-1]) & (timestamps[1:] == timestamps[:-1])
+        if repeats.any():
+            last = np.append(~repeats, np.True_)
+            repeated = int(np.count_nonzero(repeats))
+            corrected = int(np.count_nonzero(repeats & (values[1:] != values[:-1])))
+            series, timestamps, values = series[last], timestamps[last], values[last]
     ends: dict[int, list[int]] = {}
-    for index in np.flatnonzero(stale & (rank[codes] >= 0)).tolist():
-        ends.setdefault(int(rank[codes[index]]), []).append(int(batch.timestamps[index]))
+    if stale.any():
+        for index in np.flatnonzero(stale & (rank[codes] >= 0)).tolist():
+            ends.setdefault(int(rank[codes[index]]), []).append(int(batch.timestamps[index]))
+    never = np.full(len(good), store.NEVER, np.int64)
     return Intake(
         places=good,
+        ids=ids,
         starts=np.searchsorted(series, np.arange(len(good) + 1)).astype(np.int64),
         timestamps=timestamps,
         values=values,
-        newest=newest,
-        ended=locked.ended[row_of],
-        first_met=locked.created[row_of],
-        fresh=timestamps > newest[series],
+        newest=never,
+        ended=never,
+        first_met=never,
+        fresh=np.ones(len(timestamps), np.bool_),
         arrived=np.zeros(len(timestamps), np.bool_),
         stale={place: sorted(instants) for place, instants in ends.items()},
-        distrusted=frozenset(np.flatnonzero(locked.distrusted[row_of] > store.NEVER).tolist()),
         corrected=corrected,
-        unchanged=len(repeats) - corrected,
+        unchanged=repeated - corrected,
     )
 
 
-async def _store(connection: Connection, workspace_id: UUID, intake: Intake) -> None:
-    ids = np.array([place.series_id for place in intake.places], np.int64)
-    series = np.repeat(ids, np.diff(intake.starts))
-    late = ~intake.fresh
+def _is_arranged(series: IntArray, timestamps: IntArray) -> bool:
+    """Whether they are by series and in order of time, without repeats."""
+    later = timestamps[1:] > timestamps[:-1]
+    return bool(((series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & later)).all())
+
+
+def _moves(intake: Intake) -> store.Moves:
+    """What the batch has of each series."""
+    begin, end = intake.starts[:-1], intake.starts[1:]
+    ends = np.full(len(begin), store.NEVER, np.int64)
+    for place, instants in intake.stale.items():
+        ends[place] = instants[-1]
+    if (end > begin).all():
+        firsts, lasts = intake.timestamps[begin], intake.timestamps[end - 1]
+    else:
+        filled = end > begin
+        firsts = np.full(len(begin), store.FOREVER, np.int64)
+        lasts = np.full(len(begin), store.NEVER, np.int64)
+        firsts[filled] = intake.timestamps[begin[filled]]
+        lasts[filled] = intake.timestamps[end[filled] - 1]
+    ids = intake.ids
+    if (ids[1:] > ids[:-1]).all():
+        return store.Moves(ids, firsts, lasts, ends)
+    order = np.argsort(ids)
+    return store.Moves(ids[order], firsts[order], lasts[order], ends[order])
+
+
+async def _settle(
+    connection: Connection,
+    workspace_id: UUID,
+    intake: Intake,
+    before: store.LockedSeries,
+    stored: bool,
+) -> None:
+    """Note what the series were before the batch, and store what is not stored."""
+    row_of = np.searchsorted(before.ids, intake.ids)
+    intake.newest, intake.ended = before.newest[row_of], before.ended[row_of]
+    intake.first_met = before.created[row_of]
+    distrusted = before.distrusted[row_of] > store.NEVER
+    intake.distrusted = frozenset(np.flatnonzero(distrusted).tolist())
+    if stored:
+        intake.accepted += len(intake.timestamps)
+        return
+    intake.fresh = intake.timestamps > intake.newest[intake.series_of_points()]
+    points, late = intake.columns(), ~intake.fresh
     if late.any():
         new_series, new_timestamps, corrected = await store.insert_late_points(
-            connection, workspace_id, series[late], intake.timestamps[late], intake.values[late]
+            connection, workspace_id, points.of(late)
         )
         new = set(zip(new_series.tolist(), new_timestamps.tolist(), strict=True))
         places = np.flatnonzero(late)
-        pairs = zip(series[late].tolist(), intake.timestamps[late].tolist(), strict=True)
+        pairs = zip(points.series[late].tolist(), points.timestamps[late].tolist(), strict=True)
         intake.arrived[places] = [pair in new for pair in pairs]
         intake.accepted += len(new)
         intake.corrected += corrected
         intake.unchanged += len(places) - len(new) - corrected
-    moved, newest, ended = _newest(intake)
-    fresh = intake.fresh
-    if moved.any():
-        intake.accepted += await store.insert_points(
-            connection,
-            workspace_id,
-            store.PointColumns(series[fresh], intake.timestamps[fresh], intake.values[fresh]),
-            store.NewestColumns(ids[moved], newest[moved], ended[moved]),
-        )
-
-
-def _newest(intake: Intake) -> tuple[BoolArray, IntArray, IntArray]:
-    """Which series have another newest point or end now, and what these are."""
-    filled = intake.starts[1:] > intake.starts[:-1]
-    newest = intake.newest.copy()
-    newest[filled] = np.maximum(newest[filled], intake.timestamps[intake.starts[1:][filled] - 1])
-    ended = np.where(newest > intake.ended, store.NEVER, intake.ended)
-    for place, instants in intake.stale.items():
-        if instants[-1] >= newest[place]:
-            ended[place] = instants[-1]
-    return (newest != intake.newest) | (ended != intake.ended), newest, ended
+    if intake.fresh.any():
+        fresh = points.of(intake.fresh)
+        await store.insert_points(connection, workspace_id, fresh)
+        intake.accepted += len(fresh.series)

@@ -10,13 +10,23 @@ from uuid import UUID
 
 import numpy as np
 import orjson
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from convex.db import Connection
 from convex.metrics.arrays import Bigints, Doubles, Instants, array_cursor
-from convex.metrics.model import FloatArray, IntArray, MetricHint, RejectedPoint, to_datetime
+from convex.metrics.model import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    MetricHint,
+    RejectedPoint,
+    to_datetime,
+)
 
 NEVER = -(2**63) + 946_684_800_000_000  # how '-infinity' reads: before every instant
+FOREVER = 253_402_300_799_000_000  # the year 9999: after every instant that is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,14 @@ class LockedSeries:
     ended: IntArray
     created: IntArray
     distrusted: IntArray
+
+    def overridden(self, earlier: LockedSeries) -> LockedSeries:
+        """The same with what an earlier look had found, where it had found it."""
+        known = np.isin(self.ids, earlier.ids)
+        row_of = np.searchsorted(earlier.ids, self.ids[known])
+        newest, ended = self.newest.copy(), self.ended.copy()
+        newest[known], ended[known] = earlier.newest[row_of], earlier.ended[row_of]
+        return LockedSeries(self.ids, newest, ended, self.created, self.distrusted)
 
 
 async def framework_ids(
@@ -201,59 +219,87 @@ class PointColumns:
     timestamps: IntArray
     values: FloatArray
 
+    def of(self, chosen: BoolArray) -> PointColumns:
+        """Some of them."""
+        return PointColumns(self.series[chosen], self.timestamps[chosen], self.values[chosen])
+
 
 @dataclass(frozen=True, slots=True)
-class NewestColumns:
-    """The newest point of each series, and when it ended (`NEVER`: it goes on)."""
+class Moves:
+    """What a batch has of each series, by ascending id: its first and last point (`FOREVER` and
+    `NEVER` where it has none), and when the series ends (`NEVER`: it goes on).
+    """
 
     series: IntArray
-    newest: IntArray
-    ended: IntArray
+    firsts: IntArray
+    lasts: IntArray
+    ends: IntArray
 
 
-async def insert_points(
-    connection: Connection, workspace_id: UUID, points: PointColumns, newest: NewestColumns
-) -> int:
-    """Store points newer than any of their series, and move the series on; returns how many.
+class Taking:
+    """The answer of `send_points`, once the pipeline it was sent in is through."""
 
-    The rows of the series are locked and these points newer than any of theirs, so nothing can be
-    in conflict. They are looked up one by one: asked for as a join, a planner without statistics
-    goes through all series of the workspace for each.
+    def __init__(self, cursor: AsyncCursor[TupleRow]) -> None:
+        self._cursor = cursor
+
+    async def read(self) -> tuple[LockedSeries, bool]:
+        """The series as they were before, and whether the points are stored."""
+        row = await self._cursor.fetchone()
+        assert row is not None
+        ids = row[0]
+        if (ids[1:] > ids[:-1]).all():
+            return LockedSeries(*row[:5]), row[5]
+        order = np.argsort(ids)
+        return LockedSeries(*(column[order] for column in row[:5])), row[5]
+
+
+async def send_points(
+    connection: Connection, workspace_id: UUID, moves: Moves, points: PointColumns
+) -> Taking:
+    """Lock the series and move them on; store the points if all of them are newer than what their
+    series had and none of the series is missing.
     """
-    cursor = await array_cursor(connection).execute(
-        "WITH moved AS (UPDATE convex.series AS s SET newest_at = nullif(f.newest, '-infinity'),"
-        " ended_at = nullif(f.ended, '-infinity') FROM (SELECT l.place, m.newest, m.ended"
-        " FROM unnest(%s, %s, %s) AS m (id, newest, ended)"
-        " CROSS JOIN LATERAL (SELECT t.ctid AS place FROM convex.series AS t WHERE t.id = m.id"
-        " OFFSET 0) AS l) AS f WHERE s.ctid = f.place AND s.workspace_id = %s)"
-        " INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
+    cursor = array_cursor(connection)
+    await cursor.execute(
+        "SELECT ids, newest, ended, created, distrusted, stored"
+        " FROM convex.take_points(%s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            workspace_id,
+            Bigints(moves.series),
+            Instants(moves.firsts),
+            Instants(moves.lasts),
+            Instants(moves.ends),
+            Bigints(points.series),
+            Instants(points.timestamps),
+            Doubles(points.values),
+        ),
+    )
+    return Taking(cursor)
+
+
+async def insert_points(connection: Connection, workspace_id: UUID, points: PointColumns) -> None:
+    """Store points that are newer than what their series had: nothing can be in conflict."""
+    await array_cursor(connection).execute(
+        "INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
         " SELECT %s, w.series_id, w.timestamp, w.value FROM unnest(%s, %s, %s)"
         " AS w (series_id, timestamp, value)",
         (
-            Bigints(newest.series),
-            Instants(newest.newest),
-            Instants(newest.ended),
-            workspace_id,
             workspace_id,
             Bigints(points.series),
             Instants(points.timestamps),
             Doubles(points.values),
         ),
     )
-    return cursor.rowcount
 
 
 async def insert_late_points(
-    connection: Connection,
-    workspace_id: UUID,
-    series: IntArray,
-    timestamps: IntArray,
-    values: FloatArray,
+    connection: Connection, workspace_id: UUID, points: PointColumns
 ) -> tuple[IntArray, IntArray, int]:
     """Store points of which some may be there: the new ones (series, timestamps), and how many of
     the others got another value.
     """
-    bound = (workspace_id, Bigints(series), Instants(timestamps), Doubles(values))
+    series, timestamps = points.series, points.timestamps
+    bound = (workspace_id, Bigints(series), Instants(timestamps), Doubles(points.values))
     cursor = await array_cursor(connection).execute(
         "WITH new AS (INSERT INTO convex.points (workspace_id, series_id, timestamp, value)"
         " SELECT %s, w.series_id, w.timestamp, w.value FROM unnest(%s, %s, %s)"

@@ -191,6 +191,8 @@ series = Table(
     instant("created_at", now=True),
     instant("distrusted_since"),
     words("distrusted_because", nullable=True),
+    instant("newest_before_at"),
+    instant("ended_before_at"),
     referable(),
     UniqueConstraint("metric_id", "labels_hash"),
     Index("ix_series_workspace_id_framework_id", "workspace_id", "framework_id"),

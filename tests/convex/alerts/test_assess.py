@@ -77,6 +77,7 @@ def intake_of(case: Case, batch: list[list[float]], since: list[int]) -> Intake 
     at = [since[number] + n * MINUTE for number in filled for n in range(len(batch[number]))]
     return Intake(
         places=[case.places[number] for number in filled],
+        ids=np.array(filled, np.int64) + 1,
         starts=np.cumsum([0, *sizes]).astype(np.int64),
         timestamps=np.array(at, np.int64),
         values=np.array([value for number in filled for value in batch[number]]),
