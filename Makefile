@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check bench smoke-claude web lint types format clean
+.PHONY: help setup up demo test check bench chaos smoke-claude web lint types format clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ check: $(NODE_READY) ## Linters, types, import contract, SQL, dbt, the web build
 
 bench: $(READY) ## The benchmarks: ratios against peers and limits
 	$(BIN)/python -m bench
+
+chaos: $(READY) ## Half an hour of load while processes are killed, and the proof that nothing was lost
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),30)
 
 smoke-claude: $(READY) ## One real call of each kind to Claude (needs ANTHROPIC_API_KEY); prints its cost
 	$(BIN)/convex insights smoke
