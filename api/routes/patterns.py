@@ -23,6 +23,8 @@ from convex.cache import Area
 from convex.db.pages import Page
 from convex.patterns import present, read_store
 from convex.patterns.read_store import PatternFilters
+from convex.workspaces import job_requests
+from convex.workspaces.job_requests import Job
 
 router = new_router("patterns")
 
@@ -93,7 +95,9 @@ def _link(request: Request, cursor: str | None) -> dict[str, str]:
 )
 async def request_run(request: Request, caller: Editor, connection: Writing) -> Response:
     """Asks for a run of detect-patterns; one that waits already is given again."""
-    row = await read_store.request_run(connection, caller.workspace_id, caller.user_id)
+    row = await job_requests.request_run(
+        connection, caller.workspace_id, Job.DETECT_PATTERNS, caller.user_id
+    )
     return reply(request, row, status=202)
 
 

@@ -13,9 +13,11 @@ from api.resources import resources_of
 from api.routes import new_router
 from api.routes.frameworks import FrameworkFilter, find_framework_id
 from api.schemas import predictions as schema
-from convex.predictions import record, requests, series_service, service, store
+from convex.predictions import record, series_service, service, store
 from convex.predictions.present import prediction_json
 from convex.predictions.store import PredictionFilters
+from convex.workspaces import job_requests
+from convex.workspaces.job_requests import Job
 
 router = new_router("predictions")
 
@@ -65,7 +67,9 @@ async def list_predictions(
 )
 async def request_run(request: Request, caller: Editor, connection: Writing) -> Response:
     """Asks for a run of forecast-alerts; one that waits already is given again."""
-    row = await requests.request_run(connection, caller.workspace_id, caller.user_id)
+    row = await job_requests.request_run(
+        connection, caller.workspace_id, Job.FORECAST_ALERTS, caller.user_id
+    )
     return reply(request, row, status=202)
 
 

@@ -23,8 +23,6 @@ _COLUMNS = (
 )
 _FROM = "FROM convex.alert_patterns AS p LEFT JOIN convex.frameworks AS f ON f.id = p.framework_id"
 
-# Runs are asked for in rows of job_requests of this kind, which the flows look for.
-JOB = "detect-patterns"
 
 Row = dict[str, Any]
 
@@ -179,48 +177,4 @@ async def save_run(
         " (workspace_id, as_of, triggers, episodes, rules, shown, tested, seconds)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (workspace_id, as_of, triggers, episodes, rules, shown, Jsonb(list(tested)), seconds),
-    )
-
-
-async def request_run(connection: Connection, workspace_id: UUID, user_id: UUID | None) -> Row:
-    """Ask for a run now: the request that is waiting, if there is one, or a new one."""
-    rows = await connection.execute(
-        "WITH waiting AS (SELECT id, state, created_at FROM convex.job_requests"
-        " WHERE workspace_id = %(workspace)s AND kind = %(kind)s AND state = 'requested'"
-        " ORDER BY created_at LIMIT 1),"
-        " made AS (INSERT INTO convex.job_requests (workspace_id, kind, requested_by)"
-        " SELECT %(workspace)s, %(kind)s, %(user)s WHERE NOT EXISTS (SELECT 1 FROM waiting)"
-        " RETURNING id, state, created_at)"
-        " SELECT * FROM waiting UNION ALL SELECT * FROM made",
-        {"workspace": workspace_id, "kind": JOB, "user": user_id},
-    )
-    row = await rows.fetchone()
-    assert row is not None
-    return row
-
-
-async def take_requests(connection: Connection) -> list[tuple[UUID, UUID]]:
-    """The requested runs as (request, workspace), each taken by one caller only."""
-    rows = await connection.execute(
-        "UPDATE convex.job_requests SET state = 'running', started_at = now() WHERE id = ANY(ARRAY("
-        "SELECT id FROM convex.job_requests WHERE kind = %s AND state = 'requested'"
-        " ORDER BY created_at LIMIT 100 FOR UPDATE SKIP LOCKED)) RETURNING id, workspace_id",
-        (JOB,),
-    )
-    return [(row["id"], row["workspace_id"]) for row in await rows.fetchall()]
-
-
-async def finish_requests(
-    connection: Connection, workspace_id: UUID, error: str | None, result: Row | None = None
-) -> None:
-    """What was asked for this workspace has been done, or could not be."""
-    await connection.execute(
-        "UPDATE convex.job_requests SET state = %s, finished_at = now(), result = %s"
-        " WHERE workspace_id = %s AND kind = %s AND state = 'running'",
-        (
-            "done" if error is None else "failed",
-            Jsonb(result or {} if error is None else {"error": error[:2000]}),
-            workspace_id,
-            JOB,
-        ),
     )

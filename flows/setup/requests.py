@@ -5,21 +5,16 @@ from __future__ import annotations
 from prefect.client.orchestration import PrefectClient
 
 from convex.db import SYSTEM, Database
-from convex.patterns import read_store as patterns
-from convex.predictions import requests as predictions
-
-_TAKERS = (
-    ("detect-patterns/detect-patterns", patterns.take_requests),
-    ("forecast-alerts/forecast-alerts", predictions.take_requests),
-)
+from convex.workspaces.job_requests import Job, take_requests
 
 
 async def serve_requests(client: PrefectClient, database: Database) -> list[str]:
     """A run for each workspace that wants its patterns or predictions now; what was started."""
     started = []
-    for name, take in _TAKERS:
+    for job in Job:
+        name = f"{job}/{job}"
         async with database.transaction(SYSTEM) as connection:
-            wanted = sorted({workspace for _, workspace in await take(connection)})
+            wanted = sorted({workspace for _, workspace in await take_requests(connection, job)})
         if not wanted:
             continue
         deployment = await client.read_deployment_by_name(name)

@@ -11,8 +11,8 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 
 from convex.db import SYSTEM, Database
-from convex.patterns import read_store
 from convex.settings import Settings
+from convex.workspaces.job_requests import Job, request_run, take_requests
 from flows.bootstrap import bootstrap
 from flows.setup.requests import serve_requests
 from tests.conftest import make_tenant
@@ -34,9 +34,9 @@ async def test_every_workspace_is_looked_at_and_requests_are_done(
     weekly = [now - timedelta(weeks=n, hours=3) for n in range(20)]
     await write_triggers(fresh_worker, one, {"Backup": weekly})
     async with fresh_worker.transaction(one.flow) as connection:
-        await read_store.request_run(connection, one.workspace_id, one.user_id)
+        await request_run(connection, one.workspace_id, Job.DETECT_PATTERNS, None)
     async with fresh_worker.transaction(SYSTEM) as connection:
-        assert len(await read_store.take_requests(connection)) == 1
+        assert len(await take_requests(connection, Job.DETECT_PATTERNS)) == 1
     async with prefect_server(tmp_path / "server") as url:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _FLOW),
@@ -63,7 +63,7 @@ async def test_what_members_ask_for_becomes_a_run_of_their_workspace(
     async with prefect_server(tmp_path / "server") as url, PrefectClient(url) as client:
         await bootstrap(client, settings=fresh_settings)
         async with fresh_worker.transaction(tenant.flow) as connection:
-            await read_store.request_run(connection, tenant.workspace_id, tenant.user_id)
+            await request_run(connection, tenant.workspace_id, Job.DETECT_PATTERNS, None)
         assert len(await serve_requests(client, fresh_worker)) == 1
         assert await serve_requests(client, fresh_worker) == []
         deployment = await client.read_deployment_by_name("detect-patterns/detect-patterns")

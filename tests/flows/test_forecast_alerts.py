@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from convex.db import SYSTEM, Database
-from convex.predictions import requests
 from convex.settings import Settings
+from convex.workspaces.job_requests import Job, request_run, take_requests
 from tests.conftest import make_tenant
 from tests.convex.predictions.conftest import NOW, make_watched
 from tests.flows.prefect_server import flow_environment, prefect_server
@@ -45,7 +45,7 @@ async def test_runs_predict_what_was_asked_for_and_verify_what_is_over(
     watched = await make_watched(fresh_worker, tenant)
     old = NOW - timedelta(days=3)
     async with fresh_worker.transaction(tenant.flow) as connection:
-        await requests.request_run(connection, tenant.workspace_id, None)
+        await request_run(connection, tenant.workspace_id, Job.FORECAST_ALERTS, None)
         await connection.execute(
             "INSERT INTO convex.alert_predictions (workspace_id, framework_id, rule_id, kind,"
             " made_at, window_start, window_end, probability, climatology, confidence, risk_score,"
@@ -57,7 +57,7 @@ async def test_runs_predict_what_was_asked_for_and_verify_what_is_over(
             ),
         )
     async with fresh_worker.transaction(SYSTEM) as connection:
-        assert len(await requests.take_requests(connection)) == 1
+        assert len(await take_requests(connection, Job.FORECAST_ALERTS)) == 1
     async with prefect_server(tmp_path / "server") as url:
         output = await run_flows(flow_environment(fresh_settings, url, tmp_path))
     assert b"made 6" in output

@@ -251,20 +251,3 @@ async def test_an_empty_workspace_has_nothing_and_says_so(
     assert (report.shown, report.triggers, report.cursor) == (0, 0, None)
     async with api.read(tenant.identity(Role.VIEWER)) as connection:
         assert await shortages(connection, tenant.workspace_id, None, NOW) == []
-
-
-async def test_a_request_waits_until_it_is_taken(
-    worker: Database, api: Database, tenant: Tenant, other_tenant: Tenant
-) -> None:
-    async with api.transaction(tenant.identity(Role.EDITOR)) as connection:
-        first = await read_store.request_run(connection, tenant.workspace_id, tenant.user_id)
-        again = await read_store.request_run(connection, tenant.workspace_id, tenant.user_id)
-    async with worker.transaction(tenant.flow) as connection:
-        taken = await read_store.take_requests(connection)
-        nothing = await read_store.take_requests(connection)
-        await read_store.finish_requests(connection, tenant.workspace_id, None, {"patterns": 0})
-    (row,) = await rows_of(worker, tenant, "SELECT state, result FROM convex.job_requests")
-    assert first["id"] == again["id"]
-    assert taken == [(first["id"], tenant.workspace_id)]
-    assert nothing == []
-    assert row == {"state": "done", "result": {"patterns": 0}}

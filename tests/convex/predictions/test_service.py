@@ -9,7 +9,7 @@ import pytest
 
 from convex.db import Database, Role
 from convex.errors import Conflict, NotFound
-from convex.predictions import record, requests, service, store
+from convex.predictions import record, service, store
 from convex.predictions.backtest import backtest_known
 from convex.predictions.history import load_history
 from convex.predictions.series_service import read_forecast
@@ -217,27 +217,6 @@ async def test_a_workspace_without_rules_has_no_predictions(
     worker: Database, tenant: Tenant
 ) -> None:
     assert await service.foretell(worker, tenant.workspace_id, now=NOW) is None
-
-
-async def test_a_run_is_asked_for_once_and_taken_once(
-    api: Database, worker: Database, tenant: Tenant
-) -> None:
-    editor = tenant.identity(Role.EDITOR)
-    async with api.transaction(editor) as connection:
-        one = await requests.request_run(connection, tenant.workspace_id, tenant.user_id)
-    async with api.transaction(editor) as connection:
-        two = await requests.request_run(connection, tenant.workspace_id, tenant.user_id)
-    assert one == two
-    async with worker.transaction(tenant.flow) as connection:
-        taken = await requests.take_requests(connection)
-    assert taken == [(one["id"], tenant.workspace_id)]
-    async with worker.transaction(tenant.flow) as connection:
-        assert await requests.take_requests(connection) == []
-        await requests.finish_requests(connection, tenant.workspace_id, predictions=3)
-        rows = await connection.execute(
-            "SELECT state, result FROM convex.job_requests WHERE id = %s", (one["id"],)
-        )
-        assert await rows.fetchone() == {"state": "done", "result": {"predictions": 3}}
 
 
 async def test_a_series_is_forecast_from_its_points(api: Database, watched: Watched) -> None:

@@ -1,7 +1,13 @@
-"""Runs that members ask for: rows of job_requests that the flows look for."""
+"""Runs of a flow that members ask for: rows of job_requests that the flows look for.
+
+A request is of a whole workspace. Pulls of one source and exports bring arguments of their own and
+have their own functions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +15,18 @@ from psycopg.types.json import Jsonb
 
 from convex.db import Connection
 
-JOB = "forecast-alerts"
+_LONGEST_ERROR = 2000
+
+
+class Job(StrEnum):
+    """What may be asked for, by the name of its flow."""
+
+    DETECT_PATTERNS = "detect-patterns"
+    FORECAST_ALERTS = "forecast-alerts"
 
 
 async def request_run(
-    connection: Connection, workspace_id: UUID, user_id: UUID | None
+    connection: Connection, workspace_id: UUID, job: Job, user_id: UUID | None
 ) -> dict[str, Any]:
     """Ask for a run now: the request that waits already, or a new one; id, state, created_at."""
     rows = await connection.execute(
@@ -24,20 +37,20 @@ async def request_run(
         " SELECT %(workspace)s, %(kind)s, %(user)s WHERE NOT EXISTS (SELECT 1 FROM waiting)"
         " RETURNING id, state, created_at)"
         " SELECT * FROM waiting UNION ALL SELECT * FROM made",
-        {"workspace": workspace_id, "kind": JOB, "user": user_id},
+        {"workspace": workspace_id, "kind": job, "user": user_id},
     )
     row = await rows.fetchone()
     assert row is not None
     return row
 
 
-async def take_requests(connection: Connection) -> list[tuple[UUID, UUID]]:
+async def take_requests(connection: Connection, job: Job) -> list[tuple[UUID, UUID]]:
     """The requested runs as (request, workspace), each taken by one caller only."""
     rows = await connection.execute(
         "UPDATE convex.job_requests SET state = 'running', started_at = now() WHERE id = ANY(ARRAY("
         "SELECT id FROM convex.job_requests WHERE kind = %s AND state = 'requested'"
         " ORDER BY created_at LIMIT 100 FOR UPDATE SKIP LOCKED)) RETURNING id, workspace_id",
-        (JOB,),
+        (job,),
     )
     return [(row["id"], row["workspace_id"]) for row in await rows.fetchall()]
 
@@ -45,16 +58,15 @@ async def take_requests(connection: Connection) -> list[tuple[UUID, UUID]]:
 async def finish_requests(
     connection: Connection,
     workspace_id: UUID,
+    job: Job,
     *,
-    predictions: int = 0,
+    result: Mapping[str, Any] | None = None,
     error: str | None = None,
 ) -> None:
     """What was asked for this workspace has been done, or could not be."""
-    result: dict[str, Any] = {"predictions": predictions}
-    if error is not None:
-        result = {"error": error[:2000]}
+    said = dict(result or {}) if error is None else {"error": error[:_LONGEST_ERROR]}
     await connection.execute(
         "UPDATE convex.job_requests SET state = %s, finished_at = now(), result = %s"
         " WHERE workspace_id = %s AND kind = %s AND state = 'running'",
-        ("failed" if error is not None else "done", Jsonb(result), workspace_id, JOB),
+        ("done" if error is None else "failed", Jsonb(said), workspace_id, job),
     )
