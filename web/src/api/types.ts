@@ -38,6 +38,8 @@ export type TriggerDetail = Schemas["TriggerDetail"];
 export type Transition = Schemas["TransitionShape"];
 export type TriggerState = Trigger["state"];
 export type Feedback = NonNullable<Trigger["feedback"]>;
+export type BulkInput = Schemas["BulkBody"];
+export type BulkAnswer = Schemas["BulkResult"];
 
 export type InAppNotification = Schemas["InboxEntry"] & { severity: Severity };
 export type Inbox = Schemas["Inbox"] & { items: InAppNotification[] };
@@ -70,7 +72,10 @@ export type Matcher = Schemas["MatcherBody"];
 export type Silence = Schemas["SilenceShape"];
 export type SilenceInput = Schemas["SilenceNew"];
 export type MuteWindow = Schemas["MuteWindowShape"];
+export type MuteWindowInput = Schemas["MuteWindowNew"];
+export type Interval = Schemas["IntervalShape"];
 export type InhibitionRule = Schemas["InhibitionShape"];
+export type InhibitionInput = Schemas["InhibitionNew"];
 
 export type Pattern = Schemas["PatternShape"];
 export type PatternDetail = Schemas["PatternDetail"];
@@ -100,9 +105,15 @@ export type StrategyScore = Schemas["StrategyScoreShape"];
 
 export type QualityRun = Schemas["QualityRun"];
 export type Source = Schemas["SourceShape"];
+export type SourceInput = Schemas["SourceNew"];
+export type SourceKind = Source["kind"];
 export type RejectedPoint = Schemas["RejectedShape"];
 
 export type Integration = Schemas["Integration"];
 export type Queue = Schemas["QueueShape"];
 
 export type Simulation = Schemas["SimulationShape"];
+
+export type RulePlan = Schemas["RulePlan"];
+export type RuleStep = Schemas["RuleStep"];
+export type Forecast = Schemas["SeriesForecastShape"];

@@ -6,6 +6,7 @@ import type { Trigger } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { useLive } from "@/app/live";
 import { useUnits } from "@/data/frameworks";
+import type { Selection } from "@/data/selection";
 import { plural, quantity, tick } from "@/format/number";
 import { lasted } from "@/format/time";
 import { labelText, ruleName, title } from "@/format/words";
@@ -19,12 +20,14 @@ interface TriggerListProps {
   /** Called when the end comes into sight, if there is more. */
   onEnd?: (() => void) | undefined;
   withActions?: boolean;
+  /** Rows can be chosen, for what is done to many at once. */
+  selection?: Selection | undefined;
 }
 
 const ROW_HEIGHT = 65;
 
 /** Thousands scroll as lightly as ten: only what is in sight exists. */
-export function TriggerList({ triggers, label, onEnd, withActions = false }: TriggerListProps) {
+export function TriggerList({ triggers, label, onEnd, withActions = false, selection }: TriggerListProps) {
   const list = useRef<HTMLUListElement>(null);
   const [top, setTop] = useState(0);
   useLayoutEffect(() => setTop(list.current?.offsetTop ?? 0), []);
@@ -40,7 +43,7 @@ export function TriggerList({ triggers, label, onEnd, withActions = false }: Tri
   useEffect(() => {
     if (lastShown >= triggers.length - 20) onEnd?.();
   }, [lastShown, triggers.length, onEnd]);
-  const onKeyDown = useRowKeys(triggers, withActions);
+  const onKeyDown = useRowKeys(triggers, withActions, selection);
   const unitOf = useUnits();
 
   return (
@@ -67,6 +70,7 @@ export function TriggerList({ triggers, label, onEnd, withActions = false }: Tri
               trigger={trigger}
               unit={unitOf(trigger.framework_id, trigger.metric)}
               withActions={withActions}
+              selection={selection}
             />
           </li>
         );
@@ -79,10 +83,12 @@ export function TriggerRow({
   trigger,
   unit,
   withActions,
+  selection,
 }: {
   trigger: Trigger;
   unit: string;
   withActions: boolean;
+  selection?: Selection | undefined;
 }) {
   const { fresh } = useLive();
   const labels = labelText(trigger.labels);
@@ -95,9 +101,21 @@ export function TriggerRow({
           ? "lg:grid-cols-[auto_minmax(0,1fr)_9rem_7.5rem_5.5rem_13.5rem]"
           : "lg:grid-cols-[auto_minmax(0,1fr)_10rem_8rem_8rem]",
         fresh.has(trigger.id) && "animate-arrive",
+        selection?.has(trigger.id) === true && "bg-accent-tint/50",
       )}
     >
-      <SeverityIcon severity={trigger.severity} className="self-start max-lg:mt-0.5 lg:self-center" />
+      <span className="flex items-center gap-3 self-start max-lg:mt-0.5 lg:self-center">
+        {selection !== undefined && (
+          <input
+            type="checkbox"
+            aria-label={`Choose ${trigger.rule_name} of ${trigger.framework_name}`}
+            checked={selection.has(trigger.id)}
+            onChange={() => selection.toggle(trigger.id)}
+            className="relative z-1 size-4 accent-accent after:absolute after:-inset-2.5"
+          />
+        )}
+        <SeverityIcon severity={trigger.severity} />
+      </span>
       <div className="min-w-0">
         <p className="flex min-w-0 items-baseline gap-2">
           <Link to={`/alerts/${trigger.id}`} className="truncate row-link font-medium">
@@ -151,8 +169,8 @@ function Lasted({ trigger }: { trigger: Trigger }) {
   ) : null;
 }
 
-/** j and k walk the rows, a acknowledges and r resolves the one in focus. */
-function useRowKeys(triggers: readonly Trigger[], withActions: boolean) {
+/** j and k walk the rows, x chooses, a acknowledges and r resolves the one in focus. */
+function useRowKeys(triggers: readonly Trigger[], withActions: boolean, selection: Selection | undefined) {
   const { acknowledge, resolve } = useTriggerActions();
   const may = useMay("editor") && withActions;
   return (event: KeyboardEvent<HTMLUListElement>) => {
@@ -163,6 +181,8 @@ function useRowKeys(triggers: readonly Trigger[], withActions: boolean) {
     const focus = (sibling: Element | null) => sibling?.querySelector("a")?.focus();
     if (event.key === "j") focus(row.nextElementSibling);
     else if (event.key === "k") focus(row.previousElementSibling);
+    else if (event.key === "x" && selection !== undefined && trigger !== undefined)
+      selection.toggle(trigger.id);
     else if (event.key === "a" && may && trigger?.state === "firing") acknowledge(trigger);
     else if (event.key === "r" && may && trigger !== undefined && trigger.state !== "resolved")
       resolve(trigger);

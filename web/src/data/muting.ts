@@ -1,7 +1,7 @@
 /** What keeps alerts quiet: silences, hours of the week, and alerts that speak for others. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "@/api/client";
-import type { Matcher, Silence, SilenceInput } from "@/api/types";
+import type { InhibitionInput, Matcher, MuteWindowInput, Silence, SilenceInput } from "@/api/types";
 import { allPages } from "./frameworks";
 
 const MUTING = "muting";
@@ -61,6 +61,28 @@ export function useEndSilence() {
         params: { path: { silence_id: id } },
         body: { ends_at: new Date().toISOString() },
       }),
+    ),
+  );
+}
+
+export function useAddWindow() {
+  return useChange((body: MuteWindowInput) => unwrap(api.POST("/api/v1/mute-windows", { body })));
+}
+
+export function useRemoveWindow() {
+  return useChange((window_id: string) =>
+    unwrap<unknown>(api.DELETE("/api/v1/mute-windows/{window_id}", { params: { path: { window_id } } })),
+  );
+}
+
+export function useAddInhibition() {
+  return useChange((body: InhibitionInput) => unwrap(api.POST("/api/v1/inhibition-rules", { body })));
+}
+
+export function useRemoveInhibition() {
+  return useChange((inhibition_id: string) =>
+    unwrap<unknown>(
+      api.DELETE("/api/v1/inhibition-rules/{inhibition_id}", { params: { path: { inhibition_id } } }),
     ),
   );
 }

@@ -1,6 +1,7 @@
 /** Whether the data can be trusted, where it comes from, and what was not taken. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "@/api/client";
+import type { SourceInput } from "@/api/types";
 
 export function useQualityRuns() {
   return useQuery({
@@ -36,11 +37,37 @@ export function useSources() {
   });
 }
 
-export function useRunSource() {
+function useSourceChange<A, R>(change: (argument: A) => Promise<R>) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (source_id: string) =>
-      unwrap(api.POST("/api/v1/sources/{source_id}/run", { params: { path: { source_id } } })),
+    mutationFn: change,
     onSettled: () => client.invalidateQueries({ queryKey: ["sources"] }),
   });
+}
+
+export function useAddSource() {
+  return useSourceChange((body: SourceInput) => unwrap(api.POST("/api/v1/sources", { body })));
+}
+
+export function useEnableSource() {
+  return useSourceChange(({ id, enabled }: { id: string; enabled: boolean }) =>
+    unwrap(
+      api.PATCH("/api/v1/sources/{source_id}", {
+        params: { path: { source_id: id } },
+        body: { enabled },
+      }),
+    ),
+  );
+}
+
+export function useRemoveSource() {
+  return useSourceChange((source_id: string) =>
+    unwrap<unknown>(api.DELETE("/api/v1/sources/{source_id}", { params: { path: { source_id } } })),
+  );
+}
+
+export function useRunSource() {
+  return useSourceChange((source_id: string) =>
+    unwrap(api.POST("/api/v1/sources/{source_id}/run", { params: { path: { source_id } } })),
+  );
 }

@@ -67,6 +67,65 @@ export function useEnableRule() {
   });
 }
 
+export function useRemoveRule() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (rule_id: string) =>
+      unwrap<unknown>(api.DELETE("/api/v1/alert-rules/{rule_id}", { params: { path: { rule_id } } })),
+    onSettled: () => client.invalidateQueries({ queryKey: [RULES] }),
+  });
+}
+
+export function useBringBackRule() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (rule_id: string) =>
+      unwrap(api.POST("/api/v1/alert-rules/{rule_id}/undelete", { params: { path: { rule_id } } })),
+    onSettled: () => client.invalidateQueries({ queryKey: [RULES] }),
+  });
+}
+
+/** The rules as a YAML file, of one framework or of all. */
+export function useRuleFile(framework = "") {
+  return useQuery({
+    queryKey: [RULES, "file", framework],
+    queryFn: async ({ signal }) =>
+      (await unwrap(
+        api.GET("/api/v1/alert-rules/export", {
+          params: { query: framework === "" ? {} : { framework } },
+          parseAs: "text",
+          signal,
+        }),
+      )) as string,
+  });
+}
+
+/** What a file would change; nothing is written. */
+export function usePlanRules() {
+  return useMutation({
+    mutationFn: (text: string) =>
+      unwrap(
+        api.POST("/api/v1/alert-rules/plan", { body: { files: [{ name: FILE, text }], orphans: "keep" } }),
+      ),
+  });
+}
+
+/** Carry out just that plan. */
+export function useApplyRules() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ text, fingerprint }: { text: string; fingerprint: string }) =>
+      unwrap(
+        api.POST("/api/v1/alert-rules/apply", {
+          body: { files: [{ name: FILE, text }], orphans: "keep", fingerprint },
+        }),
+      ),
+    onSettled: () => client.invalidateQueries({ queryKey: [RULES] }),
+  });
+}
+
+const FILE = "rules.yaml";
+
 function isList({ queryKey }: { queryKey: readonly unknown[] }): boolean {
   return typeof queryKey[1] === "object";
 }

@@ -22,7 +22,7 @@ import type {
 import { isNewer, placeTrigger } from "./trigger-cache";
 import { NO_FILTERS, type TriggerFilters } from "./trigger-filters";
 
-const LISTS = "trigger-list";
+export const LISTS = "trigger-list";
 const ONE = "trigger";
 const PAGE_SIZE = 100;
 
@@ -131,6 +131,24 @@ export function useFeedback(trigger: Trigger) {
   });
 }
 
+/** Whose it is; null takes it back. */
+export function useAssign(trigger: Trigger) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (person: Person | null) =>
+      unwrap(
+        api.POST("/api/v1/alert-triggers/{trigger_id}/assign", {
+          params: { path: { trigger_id: trigger.id } },
+          body: { user_id: person?.id ?? null },
+        }),
+      ),
+    onMutate: (assigned_to) => applyTrigger(client, { ...trigger, assigned_to }),
+    onSuccess: (answer) => applyTrigger(client, answer),
+    onError: () => rollBack(client, trigger),
+    onSettled: () => refreshTrigger(client, trigger.id),
+  });
+}
+
 /** What the trigger will be, if the server agrees. The version stays: the server's answer wins. */
 export function expected(trigger: Trigger, action: TriggerAction, me: Person, now: string): Trigger {
   switch (action) {
@@ -170,7 +188,7 @@ export function refreshTrigger(client: QueryClient, id: string): Promise<void> {
 }
 
 /** The API reads an absent parameter as "any", an empty one as a mistake. */
-function questionOf(filters: TriggerFilters) {
+export function questionOf(filters: TriggerFilters) {
   const { state, severity, type, framework, rule, from, to, historical } = filters;
   return {
     state: state as TriggerState[],

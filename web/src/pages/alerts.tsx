@@ -1,14 +1,18 @@
-import { BellOff } from "lucide-react";
+import { BellOff, ListChecks } from "lucide-react";
 import { useMemo } from "react";
 import { useSearchParams } from "react-router";
 import type { Severity } from "@/api/types";
+import { useMay } from "@/app/identity";
 import { PageTitle } from "@/app/slots";
+import { BulkBar } from "@/components/bulk-bar";
 import { Empty, Failure } from "@/components/states";
 import { TriggerActions } from "@/components/trigger-actions";
 import { TriggerList } from "@/components/trigger-list";
+import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { Segmented } from "@/components/ui/segmented";
 import { SkeletonRows } from "@/components/ui/skeleton";
+import { useSelection } from "@/data/selection";
 import { OPEN, useTriggers } from "@/data/triggers";
 import { count } from "@/format/number";
 import { byUrgency, SEVERITIES, title } from "@/format/words";
@@ -23,6 +27,9 @@ export default function AlertsPage() {
     [open.data],
   );
   const shown = severity === "all" ? triggers : triggers.filter((trigger) => trigger.severity === severity);
+  const may = useMay("editor");
+  const selection = useSelection(severity);
+  const filters = useMemo(() => (severity === "all" ? OPEN : { ...OPEN, severity: [severity] }), [severity]);
   const firing = triggers.filter(({ state }) => state === "firing").length;
   const number = (of: Severity) => triggers.filter((trigger) => trigger.severity === of).length;
   const more = open.hasNextPage && !open.isFetchingNextPage ? () => void open.fetchNextPage() : undefined;
@@ -42,8 +49,22 @@ export default function AlertsPage() {
             ),
           ]}
         />
+        {may && shown.length > 1 && (
+          <Button
+            size="sm"
+            onClick={() =>
+              selection.size === shown.length
+                ? selection.clear()
+                : selection.choose(shown.map(({ id }) => id))
+            }
+          >
+            <ListChecks size={13} aria-hidden />
+            {selection.size === shown.length ? "Choose none" : "Choose all"}
+          </Button>
+        )}
         <p className="ml-auto text-xs text-muted max-lg:hidden">
-          <Key>j</Key> <Key>k</Key> move · <Key>a</Key> acknowledge · <Key>r</Key> resolve
+          <Key>j</Key> <Key>k</Key> move · <Key>x</Key> choose · <Key>a</Key> acknowledge · <Key>r</Key>{" "}
+          resolve
         </p>
       </div>
       <Card>
@@ -59,7 +80,16 @@ export default function AlertsPage() {
             New alerts appear here the moment they open.
           </Empty>
         ) : (
-          <TriggerList triggers={shown} label="Open alerts" onEnd={more} withActions />
+          <>
+            <BulkBar triggers={shown} filters={filters} selection={selection} more={open.hasNextPage} />
+            <TriggerList
+              triggers={shown}
+              label="Open alerts"
+              onEnd={more}
+              withActions
+              selection={may ? selection : undefined}
+            />
+          </>
         )}
       </Card>
     </TriggerActions>

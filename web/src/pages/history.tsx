@@ -1,7 +1,9 @@
 import { SearchX } from "lucide-react";
 import { useCallback, useMemo } from "react";
 import { useSearchParams } from "react-router";
+import { useMay } from "@/app/identity";
 import { PageTitle } from "@/app/slots";
+import { BulkBar } from "@/components/bulk-bar";
 import { HistoryFilters } from "@/components/history-filters";
 import { Empty, Failure } from "@/components/states";
 import { TriggerActions } from "@/components/trigger-actions";
@@ -9,6 +11,7 @@ import { TriggerList } from "@/components/trigger-list";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { SkeletonRows } from "@/components/ui/skeleton";
+import { useSelection } from "@/data/selection";
 import { fromParameters, toParameters, type TriggerFilters } from "@/data/trigger-filters";
 import { useTriggers } from "@/data/triggers";
 
@@ -20,6 +23,8 @@ export default function HistoryPage() {
     (next: TriggerFilters) => setParameters(toParameters(next), { replace: true }),
     [setParameters],
   );
+  const may = useMay("editor");
+  const selection = useSelection(parameters.toString());
   const list = useTriggers(filters);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const triggers = useMemo(() => list.data?.pages.flatMap(({ items }) => items) ?? [], [list.data]);
@@ -44,7 +49,15 @@ export default function HistoryPage() {
             </Button>
           </Empty>
         ) : (
-          <TriggerList triggers={triggers} label="Alert history" onEnd={more} />
+          <>
+            <BulkBar triggers={triggers} filters={filters} selection={selection} more={hasNextPage} />
+            <TriggerList
+              triggers={triggers}
+              label="Alert history"
+              onEnd={more}
+              selection={may ? selection : undefined}
+            />
+          </>
         )}
       </Card>
       <p role="status" className="h-8 pt-3 text-center text-xs text-muted">

@@ -1,19 +1,16 @@
 import clsx from "clsx";
-import { Database, ExternalLink, FileWarning, Play, ShieldCheck, ShieldQuestion } from "lucide-react";
-import { messageOf } from "@/api/problem";
-import type { QualityRun, RejectedPoint, Source } from "@/api/types";
-import { useMay } from "@/app/identity";
+import { ExternalLink, FileWarning, ShieldCheck, ShieldQuestion } from "lucide-react";
+import type { QualityRun, RejectedPoint } from "@/api/types";
 import { PageTitle } from "@/app/slots";
 import { Tag } from "@/components/badges";
+import { Sources } from "@/components/sources";
 import { Empty, Failure } from "@/components/states";
 import { Ago } from "@/components/time";
-import { Button } from "@/components/ui/button";
 import { Card, CardHeader } from "@/components/ui/card";
 import { SkeletonRows } from "@/components/ui/skeleton";
 import { Tabs, useTab } from "@/components/ui/tabs";
-import { say } from "@/components/ui/toast";
-import { useDistrusted, useQualityRuns, useRejected, useRunSource, useSources } from "@/data/quality";
-import { count, quantity } from "@/format/number";
+import { useDistrusted, useQualityRuns, useRejected } from "@/data/quality";
+import { count } from "@/format/number";
 import { labelText, title } from "@/format/words";
 
 const TABS = [
@@ -173,73 +170,6 @@ function RejectedRow({ point }: { point: RejectedPoint }) {
       <Tag>{point.source}</Tag>
       {point.reingested_at !== null && <Tag>Taken later</Tag>}
       <Ago at={point.received_at} className="text-muted" />
-    </li>
-  );
-}
-
-function Sources() {
-  const sources = useSources();
-  return (
-    <Card>
-      <CardHeader title="Sources" hint="What Convex pulls from, by their own schedules" />
-      {sources.isPending ? (
-        <SkeletonRows rows={2} />
-      ) : sources.isError ? (
-        <Failure error={sources.error} retry={() => void sources.refetch()} />
-      ) : sources.data.items.length === 0 ? (
-        <Empty icon={Database} title="Nothing is pulled">
-          Files, databases, Prometheus or JSON over HTTP: POST /api/v1/sources, as docs/ingestion.md says.
-        </Empty>
-      ) : (
-        <ul>
-          {sources.data.items.map((source) => (
-            <SourceRow key={source.id} source={source} />
-          ))}
-        </ul>
-      )}
-    </Card>
-  );
-}
-
-function SourceRow({ source }: { source: Source }) {
-  const may = useMay("editor");
-  const run = useRunSource();
-  return (
-    <li className="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3 text-sm last:border-b-0">
-      <span className="min-w-0 flex-1 basis-60">
-        <span className="font-medium">{source.name}</span> <Tag>{title(source.kind)}</Tag>
-        {!source.enabled && <Tag>Off</Tag>}
-        <span className="numbers block text-muted">
-          {count(source.points_total)} points
-          {source.progress !== null &&
-            source.progress < 1 &&
-            `, ${quantity(source.progress, "ratio")} of the past`}
-          {source.schedule !== null && ` · ${source.schedule}`}
-        </span>
-        {source.last_error !== null && source.failed_runs > 0 && (
-          <span className="block text-pretty text-critical-ink">{source.last_error}</span>
-        )}
-      </span>
-      {source.last_run_at !== null && (
-        <span className="text-muted">
-          {title(source.last_state ?? "")} <Ago at={source.last_run_at} />
-        </span>
-      )}
-      {may && (
-        <Button
-          size="sm"
-          disabled={run.isPending || !source.enabled}
-          onClick={() =>
-            run.mutate(source.id, {
-              onSuccess: () => say("A run begins within a minute."),
-              onError: (error) => say(`Not asked for: ${messageOf(error)}`, { bad: true }),
-            })
-          }
-        >
-          <Play size={13} aria-hidden />
-          Pull now
-        </Button>
-      )}
     </li>
   );
 }

@@ -1,10 +1,13 @@
+import { History } from "lucide-react";
 import { useMemo } from "react";
-import { useNavigate, useParams, useSearchParams } from "react-router";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { ApiError } from "@/api/problem";
 import { useMay } from "@/app/identity";
 import { PageTitle } from "@/app/slots";
 import { RuleForm } from "@/components/rule-form";
+import { RemoveRule, RuleAsCode } from "@/components/rule-upkeep";
 import { Failure } from "@/components/states";
+import { buttonClass } from "@/components/ui/button";
 import { SkeletonRows } from "@/components/ui/skeleton";
 import { say } from "@/components/ui/toast";
 import { draftOf, emptyDraft } from "@/data/rule-draft";
@@ -41,6 +44,15 @@ export default function RulePage() {
               This rule is kept as code: change its file and apply it (convex rules apply).
             </p>
           )}
+          {rule.data !== undefined && id !== undefined && (
+            <div className="mb-4 flex flex-wrap justify-end gap-2">
+              <Link to={`/history?rule=${rule.data.id}`} className={buttonClass()}>
+                <History size={14} aria-hidden />
+                What it found
+              </Link>
+              <RemoveRule rule={rule.data} />
+            </div>
+          )}
           <RuleForm
             key={`${id ?? "new"} ${rule.data?.version ?? 0}`}
             start={start}
@@ -57,6 +69,7 @@ export default function RulePage() {
               })
             }
           />
+          {rule.data !== undefined && id !== undefined && <RuleAsCode rule={rule.data} />}
         </>
       )}
     </>

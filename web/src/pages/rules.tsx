@@ -2,15 +2,33 @@ import { Plus, SearchX, SlidersHorizontal } from "lucide-react";
 import { Link, useSearchParams } from "react-router";
 import { useMay } from "@/app/identity";
 import { PageTitle } from "@/app/slots";
+import { RulesCode } from "@/components/rules-code";
 import { RuleTable } from "@/components/rule-table";
 import { Empty, Failure } from "@/components/states";
 import { buttonClass } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { Input } from "@/components/ui/field";
 import { SkeletonRows } from "@/components/ui/skeleton";
+import { Tabs, useTab } from "@/components/ui/tabs";
 import { useRules } from "@/data/rules";
 
+const TABS = [
+  ["list", "Rules"],
+  ["code", "As code"],
+] as const;
+
 export default function RulesPage() {
+  const tab = useTab(["list", "code"]);
+  return (
+    <>
+      <PageTitle>Rules</PageTitle>
+      <Tabs label="Ways to see the rules" value={tab} choices={TABS} />
+      {tab === "list" ? <RuleList /> : <RulesCode />}
+    </>
+  );
+}
+
+function RuleList() {
   const rules = useRules();
   const may = useMay("editor");
   const [parameters, setParameters] = useSearchParams();
@@ -23,7 +41,6 @@ export default function RulesPage() {
   );
   return (
     <>
-      <PageTitle>Rules</PageTitle>
       <div className="mb-4 flex items-center gap-3">
         <Input
           type="search"

@@ -1,12 +1,14 @@
-import { BellOff, Clock, Plus, Waypoints } from "lucide-react";
+import { BellOff, Clock, Plus, Trash2, Waypoints } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "@/api/problem";
 import type { InhibitionRule, MuteWindow, Silence } from "@/api/types";
 import { useMay } from "@/app/identity";
 import { PageTitle } from "@/app/slots";
 import { Tag } from "@/components/badges";
+import { InhibitionForm } from "@/components/muting/inhibition-form";
 import { MatcherTags } from "@/components/muting/matchers";
 import { SilenceForm } from "@/components/muting/silence-form";
+import { WindowForm } from "@/components/muting/window-form";
 import { Empty, Failure } from "@/components/states";
 import { Ago, At } from "@/components/time";
 import { Button } from "@/components/ui/button";
@@ -21,6 +23,8 @@ import {
   useEndSilence,
   useInhibitions,
   useMuteWindows,
+  useRemoveInhibition,
+  useRemoveWindow,
   useSilences,
 } from "@/data/muting";
 import { title } from "@/format/words";
@@ -32,24 +36,26 @@ export default function SilencesPage() {
   const silences = useSilences();
   const windows = useMuteWindows();
   const inhibitions = useInhibitions();
-  const [making, setMaking] = useState(false);
+  const [making, setMaking] = useState<"silence" | "window" | "inhibition" | null>(null);
+  const close = () => setMaking(null);
   const current = silences.data?.filter(({ state }) => state !== "expired") ?? [];
   const past = silences.data?.filter(({ state }) => state === "expired").slice(0, 20) ?? [];
   return (
     <>
       <PageTitle>Silences</PageTitle>
-      <Dialog title="New silence" open={making} onClose={() => setMaking(false)}>
-        <SilenceForm onDone={() => setMaking(false)} />
+      <Dialog title="New silence" open={making === "silence"} onClose={close}>
+        <SilenceForm onDone={close} />
+      </Dialog>
+      <Dialog title="New mute window" open={making === "window"} onClose={close}>
+        <WindowForm onDone={close} />
+      </Dialog>
+      <Dialog title="New inhibition rule" open={making === "inhibition"} onClose={close}>
+        <InhibitionForm onDone={close} />
       </Dialog>
       <div className="mx-auto flex max-w-5xl flex-col gap-5">
         <Card>
           <CardHeader title="Silences" hint="Alerts still open and are kept; nobody is told">
-            {may && (
-              <Button size="sm" onClick={() => setMaking(true)}>
-                <Plus size={13} aria-hidden />
-                New
-              </Button>
-            )}
+            {may && <New name="New silence" onClick={() => setMaking("silence")} />}
           </CardHeader>
           {silences.isPending ? (
             <SkeletonRows rows={2} />
@@ -68,14 +74,16 @@ export default function SilencesPage() {
           )}
         </Card>
         <Card>
-          <CardHeader title="Hours of the week" hint="Muted at the same times every week" />
+          <CardHeader title="Hours of the week" hint="Muted at the same times every week">
+            {may && <New name="New mute window" onClick={() => setMaking("window")} />}
+          </CardHeader>
           {windows.isPending ? (
             <SkeletonRows rows={1} />
           ) : windows.isError ? (
             <Failure error={windows.error} retry={() => void windows.refetch()} />
           ) : windows.data.length === 0 ? (
             <Empty icon={Clock} title="No mute windows">
-              They are made by the API: POST /api/v1/mute-windows.
+              Such as nightly imports, which always upset the same figures.
             </Empty>
           ) : (
             <ul>
@@ -89,14 +97,16 @@ export default function SilencesPage() {
           <CardHeader
             title="One alert speaks for others"
             hint="While a source is open, its targets are not told"
-          />
+          >
+            {may && <New name="New inhibition rule" onClick={() => setMaking("inhibition")} />}
+          </CardHeader>
           {inhibitions.isPending ? (
             <SkeletonRows rows={1} />
           ) : inhibitions.isError ? (
             <Failure error={inhibitions.error} retry={() => void inhibitions.refetch()} />
           ) : inhibitions.data.length === 0 ? (
             <Empty icon={Waypoints} title="No inhibition rules">
-              They are made by the API: POST /api/v1/inhibition-rules.
+              A closed airport explains its delays: one alert is enough.
             </Empty>
           ) : (
             <ul>
@@ -108,6 +118,31 @@ export default function SilencesPage() {
         </Card>
       </div>
     </>
+  );
+}
+
+function New({ name, onClick }: { name: string; onClick: () => void }) {
+  return (
+    <Button size="sm" aria-label={name} onClick={onClick}>
+      <Plus size={13} aria-hidden />
+      New
+    </Button>
+  );
+}
+
+function Remove({ name, onSure }: { name: string; onSure: () => void }) {
+  const [sure, setSure] = useState(false);
+  return (
+    <Button
+      look="danger"
+      size="sm"
+      aria-label={sure ? `Really remove ${name}` : `Remove ${name}`}
+      onBlur={() => setSure(false)}
+      onClick={() => (sure ? onSure() : setSure(true))}
+    >
+      <Trash2 size={13} aria-hidden />
+      {sure && "Really?"}
+    </Button>
   );
 }
 
@@ -156,7 +191,9 @@ function SilenceRow({ silence }: { silence: Silence }) {
 
 function WindowRow({ window }: { window: MuteWindow }) {
   const may = useMay("editor");
+  const owner = useMay("owner");
   const enable = useEnableWindow();
+  const remove = useRemoveWindow();
   return (
     <li className={row}>
       <div className="flex min-w-0 flex-1 basis-64 flex-col gap-1">
@@ -171,6 +208,7 @@ function WindowRow({ window }: { window: MuteWindow }) {
         ))}
         <li className="text-xs">{window.timezone}</li>
       </ul>
+      {owner && <Remove name={window.name} onSure={() => remove.mutate(window.id, { onError: complain })} />}
       <Switch
         checked={window.enabled}
         disabled={!may}
@@ -183,7 +221,9 @@ function WindowRow({ window }: { window: MuteWindow }) {
 
 function InhibitionRow({ rule }: { rule: InhibitionRule }) {
   const may = useMay("editor");
+  const owner = useMay("owner");
   const enable = useEnableInhibition();
+  const remove = useRemoveInhibition();
   return (
     <li className={row}>
       <div className="flex min-w-0 flex-1 basis-64 flex-col gap-1 text-sm">
@@ -194,6 +234,7 @@ function InhibitionRow({ rule }: { rule: InhibitionRule }) {
           {rule.equal_labels.length > 0 && <> with the same {rule.equal_labels.join(", ")}</>}
         </div>
       </div>
+      {owner && <Remove name={rule.name} onSure={() => remove.mutate(rule.id, { onError: complain })} />}
       <Switch
         checked={rule.enabled}
         disabled={!may}

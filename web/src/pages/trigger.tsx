@@ -3,6 +3,7 @@ import { type ReactNode, useMemo } from "react";
 import { Link, useParams } from "react-router";
 import type { TriggerDetail } from "@/api/types";
 import { PageTitle } from "@/app/slots";
+import { AssignChoice } from "@/components/assign-choice";
 import { SeverityBadge, StateBadge, Tag } from "@/components/badges";
 import { TimeChart } from "@/components/chart";
 import { CommentForm } from "@/components/comment-form";
@@ -65,6 +66,7 @@ function Detail({ trigger }: { trigger: TriggerDetail }) {
           </p>
         </div>
         <div className="flex flex-wrap gap-2">
+          <AssignChoice trigger={trigger} />
           <FeedbackChoice trigger={trigger} />
           <ActionButtons trigger={trigger} size="md" />
         </div>

@@ -1,4 +1,5 @@
 import { Plus, X } from "lucide-react";
+import { useId } from "react";
 import type { Matcher } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { Input, Select } from "@/components/ui/field";
@@ -33,16 +34,19 @@ export function MatcherTags({ matchers }: { matchers: readonly Matcher[] }) {
 export function MatchersField({
   value,
   onChange,
+  legend = "Alerts where",
 }: {
+  legend?: string;
   value: readonly Matcher[];
   onChange: (matchers: Matcher[]) => void;
 }) {
+  const list = useId();
   const set = (at: number, change: Partial<Matcher>) =>
     onChange(value.map((each, index) => (index === at ? { ...each, ...change } : each)));
   return (
     <fieldset className="flex min-w-0 flex-col gap-2">
-      <legend className="mb-1 text-xs font-medium">Alerts where</legend>
-      <datalist id="matcher-labels">
+      <legend className="mb-1 text-xs font-medium">{legend}</legend>
+      <datalist id={list}>
         {LABELS.map((label) => (
           <option key={label} value={label} />
         ))}
@@ -51,7 +55,7 @@ export function MatchersField({
         <div key={index} className="flex gap-1.5">
           <Input
             aria-label="Label"
-            list="matcher-labels"
+            list={list}
             required
             value={matcher.label}
             onChange={({ target }) => set(index, { label: target.value })}

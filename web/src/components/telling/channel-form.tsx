@@ -64,8 +64,9 @@ export function ChannelForm({ onDone }: { onDone: () => void }) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const body = chosen.body(String(form.get("value")).trim());
+    const config = form.get("heartbeat") === "on" ? { ...body.config, heartbeat: true } : body.config;
     add.mutate(
-      { name: String(form.get("name")).trim(), kind: "webhook", ...body },
+      { name: String(form.get("name")).trim(), kind: "webhook", ...body, ...(config && { config }) },
       { onSuccess: ({ secret }) => secret === null && onDone() },
     );
   };
@@ -115,6 +116,16 @@ export function ChannelForm({ onDone }: { onDone: () => void }) {
           />
         )}
       </Field>
+      <label className="flex items-start gap-2 text-sm">
+        <input type="checkbox" name="heartbeat" className="mt-0.5 size-4 accent-accent" />
+        <span>
+          Only a heartbeat
+          <span className="block text-xs text-muted">
+            A message every 5 minutes and nothing else, for a service outside that raises the alarm when they
+            stop.
+          </span>
+        </span>
+      </label>
       {add.isError && (
         <p role="alert" className="text-sm text-critical-ink">
           {messageOf(add.error)}

@@ -88,6 +88,7 @@ function Row({ state, channel }: { state: ChannelHealth; channel: Channel | unde
           />
           <span className="truncate font-medium">{state.name}</span>
           <Tag>{title(state.kind)}</Tag>
+          {channel?.config["heartbeat"] === true && <Tag>Heartbeat</Tag>}
         </span>
         <span className="mt-0.5 block text-sm text-pretty text-muted">{state.explanation}</span>
       </span>

@@ -26,7 +26,7 @@ export function Dialog({ title, open, onClose, children }: DialogProps) {
       aria-labelledby={id}
       onClose={onClose}
       onClick={(event) => event.target === element.current && onClose()}
-      className="w-[min(28rem,calc(100vw-2rem))] rounded-xl border border-line bg-surface p-0 shadow-raised open:animate-rise"
+      className="max-h-[calc(100dvh-2rem)] w-[min(28rem,calc(100vw-2rem))] overflow-y-auto overscroll-contain rounded-xl border border-line bg-surface p-0 shadow-raised open:animate-rise"
     >
       <div className="flex items-center justify-between border-b border-line py-2 pr-2 pl-4">
         <h2 id={id} className="text-base font-semibold">
