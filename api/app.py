@@ -10,12 +10,15 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from fastapi import FastAPI
 from psycopg.conninfo import conninfo_to_dict
 from starlette.routing import WebSocketRoute
 
 from api.authentication import Authenticator
+from api.gathering import Gatherer
+from api.ingestion import tell
 from api.middleware import Edge
 from api.openapi import install_openapi
 from api.pages import install_pages
@@ -48,6 +51,7 @@ from api.routes import (
     sources,
     strategies,
     system,
+    tenancy,
     trials,
     triggers,
     workspaces,
@@ -88,6 +92,7 @@ _ROUTERS = (
     notifications.router,
     channels.router,
     workspaces.router,
+    tenancy.router,
     patterns.router,
     predictions.router,
     quality.router,
@@ -149,6 +154,7 @@ async def _open(settings: Settings) -> AsyncIterator[Resources]:
             authenticator=authenticator,
             announcer=announcer,
             hub=hub,
+            gatherer=Gatherer(database, partial(tell, hub, announcer)),
             cache_server=cache_server,
             cache=Cache(cache_server),
             limiter=RateLimiter(cache_server),

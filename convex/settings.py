@@ -85,6 +85,17 @@ class DeliverySettings(Area):
     )
 
 
+class BackupSettings(Area):
+    """Recovery of the embedded PostgreSQL to a moment."""
+
+    wal_archive: str = Field(
+        "", description="Folder that the database's log is archived into; empty: none."
+    )
+    wal_archive_every: Duration = Field(
+        timedelta(minutes=1), description="How old what is not archived may become."
+    )
+
+
 class LiveSettings(Area):
     """The live stream."""
 
@@ -185,6 +196,7 @@ class Settings(BaseSettings):
     pool: PoolSettings = PoolSettings()
     delivery: DeliverySettings = DeliverySettings()
     live: LiveSettings = LiveSettings()
+    backup: BackupSettings = BackupSettings()
     traces: TraceSettings = TraceSettings()
     insights: InsightSettings = InsightSettings()
     flows: FlowSettings = FlowSettings()

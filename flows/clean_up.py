@@ -10,9 +10,12 @@ from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
-from convex.db import SYSTEM
+from convex.db import SYSTEM, Database
 from convex.db.housekeeping import BATCH, Expiring, delete_expired, make_partitions
+from convex.db.roles import role_url
 from convex.metrics.retention import Resolution, expire, list_ended
+from convex.settings import PoolSettings
+from convex.workspaces import deletion, exports
 from flows.runtime import flow_settings, worker_database
 from flows.setup import runs
 
@@ -30,7 +33,7 @@ _again = task(
 
 @flow(name="clean-up")
 async def clean_up() -> dict[str, int]:
-    """Partitions ahead, retention, expired keys and tokens, old runs; the counts of each."""
+    """Partitions ahead, retention, what expired, workspaces to be deleted; the counts of each."""
     now = datetime.now(UTC)
     counts = {"partitions": await prepare_partitions(now)}
     for table in Expiring:
@@ -41,6 +44,8 @@ async def clean_up() -> dict[str, int]:
     for resolution in Resolution:
         counts[f"{resolution.value} partitions"] = await drop_partitions(resolution, now)
     counts["runs"] = await drop_old_runs(now - KEPT_RUNS)
+    counts["exports"] = exports.drop_expired(flow_settings().home, now - exports.KEPT)
+    counts["workspaces"] = await purge_workspaces(now)
     get_run_logger().info("Cleaned up: %s", counts)
     return counts
 
@@ -83,3 +88,26 @@ async def drop_old_runs(before: datetime) -> int:
     """Runs that ended long ago, with their logs; how many."""
     async with get_client() as client:
         return await runs.delete_old_runs(client, before)
+
+
+@_again
+async def purge_workspaces(now: datetime) -> int:
+    """Workspaces whose deletion nobody has undone in time; how many are gone."""
+    settings = flow_settings()
+    pool, url = PoolSettings(minimum=1, maximum=1), role_url(settings, "convex_dbt")
+    async with worker_database(settings) as worker:
+        async with worker.read(SYSTEM) as connection:
+            due = await deletion.list_due(connection, now)
+        if not due:
+            return 0
+        async with Database.open(url, pool, application="convex-flow") as builder:
+            purged = [await deletion.purge(worker, builder, settings.home, one, now) for one in due]
+    for one in purged:
+        if one is not None:
+            get_run_logger().info("Purged %s: %s, %d accounts", *_told(one))
+    return sum(one is not None for one in purged)
+
+
+def _told(purged: deletion.Purged) -> tuple[str, dict[str, int], int]:
+    rows = {table: count for table, count in purged.rows.items() if count}
+    return str(purged.workspace_id), rows, purged.accounts

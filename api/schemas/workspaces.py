@@ -25,6 +25,9 @@ class WorkspaceShape(Shape):
     role: str
     created_at: datetime
     updated_at: datetime
+    purge_at: datetime | None = Field(
+        description="When it will be deleted with all of its data; null: it stays."
+    )
 
 
 class WorkspaceNew(Body):
@@ -137,6 +140,7 @@ def workspace_json(workspace: Workspace, role: str) -> dict[str, object]:
         "role": role,
         "created_at": workspace.created_at,
         "updated_at": workspace.updated_at,
+        "purge_at": workspace.purge_at,
     }
 
 

@@ -13,6 +13,7 @@ from convex import __version__
 from convex.cli import (
     accounts,
     audit,
+    backup,
     demo,
     detect,
     doctor,
@@ -66,6 +67,8 @@ app.command("down")(up.down)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
 app.command("ingest")(points.ingest)
 app.command("detect")(detect.detect)

@@ -33,6 +33,7 @@ class Workspace:
     settings: Mapping[str, Any]
     created_at: datetime
     updated_at: datetime
+    purge_at: datetime | None = None  # its deletion is scheduled for then
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from convex.workspaces.model import (
     Workspace,
 )
 
-_WORKSPACE = "id, slug, name, timezone, settings, created_at, updated_at"
+_WORKSPACE = "id, slug, name, timezone, settings, created_at, updated_at, purge_at"
 _MEMBER = (
     "m.user_id, u.email, u.name, u.timezone, m.role, m.created_at, u.last_sign_in_at"
     " FROM convex.members AS m INNER JOIN convex.users AS u ON u.id = m.user_id"

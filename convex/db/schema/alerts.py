@@ -260,6 +260,11 @@ trigger_transitions = Table(
     Column("value", Double),
     instant("at", nullable=False),
     instant("created_at", now=True),
+    Column(
+        "traceparent",
+        Text,
+        server_default=text("NULLIF(current_setting('convex.traceparent'::text, true), ''::text)"),
+    ),
     referable(),
     one_of(
         "kind",

@@ -6,7 +6,9 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -43,8 +45,28 @@ workspaces = Table(
     Column("live_cursor", BigInteger, nullable=False, server_default=text("0")),
     instant("created_at", now=True),
     instant("updated_at", now=True),
+    instant("deletion_requested_at"),
+    uuid("deletion_requested_by"),
+    instant("purge_at"),
     UniqueConstraint("slug"),
     CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'", name="slug"),
+    CheckConstraint("(purge_at IS NULL) = (deletion_requested_at IS NULL)", name="deletion"),
+    Index("ix_workspaces_purge_at", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
+    by_user("deletion_requested_by"),
+)
+
+# What happened to whole workspaces; it outlives them, so it belongs to none.
+platform_log = Table(
+    "platform_log",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    words("action"),
+    uuid("former_id", nullable=False),
+    words("slug"),
+    words("actor"),
+    json("detail"),
+    one_of("action", "deletion_requested", "deletion_cancelled", "workspace_purged"),
 )
 
 users = Table(
