@@ -14,8 +14,10 @@ from fastapi import Depends, Request, Response
 from api import idempotency
 from api.authentication import Caller
 from api.dependencies import bearer, identify
-from api.resources import Resources, resources_of
+from api.resources import resources_of
 from convex.alerts.ingest import IngestResult, ingest_points
+from convex.alerts.pooled import is_poolable
+from convex.live import Announcer, Hub
 from convex.metrics.model import PointBatch
 from convex.metrics.partitions import ensure_partitions, partitions_known
 from convex.telemetry import metrics
@@ -62,6 +64,9 @@ async def take(
     if not partitions_known(resources.database_name, batch, now=now):
         async with resources.database.transaction(identity) as connection:
             await ensure_partitions(connection, batch, now=now)
+    if "idempotency-key" not in request.headers and is_poolable(batch):
+        pooled = await resources.gatherer.ingest(identity, batch, now)
+        return pooled, answer(pooled)
     try:
         async with resources.database.transaction(identity) as connection:
             await idempotency.begin(request, connection, caller, now)
@@ -70,11 +75,11 @@ async def take(
             await idempotency.finish(request, response)
     except idempotency.Replayed as replayed:
         return None, replayed.response
-    tell(resources, caller.workspace_id, result)
+    tell(resources.hub, resources.announcer, caller.workspace_id, result)
     return result, response
 
 
-def tell(resources: Resources, workspace_id: UUID, result: IngestResult) -> None:
+def tell(hub: Hub, announcer: Announcer, workspace_id: UUID, result: IngestResult) -> None:
     """Count what a batch did, and wake whoever waits for it; after the commit."""
     metrics.points_ingested.inc(result.accepted)
     for reason, count in result.refused.items():
@@ -83,5 +88,6 @@ def tell(resources: Resources, workspace_id: UUID, result: IngestResult) -> None
         metrics.rule_evaluations.labels(outcome).inc(count)
     for (kind, severity), count in result.opened.items():
         metrics.alert_triggers.labels(kind, severity).inc(count)
+    hub.hand(workspace_id, result.events)
     if result.cursor is not None or result.transitions:
-        resources.announcer.announce(workspace_id, result.cursor, alert_flow=result.transitions > 0)
+        announcer.announce(workspace_id, result.cursor, alert_flow=result.transitions > 0)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from starlette.requests import HTTPConnection
 
 from api.authentication import Authenticator
+from api.gathering import Gatherer
 from convex.cache import Cache, CacheServer, RateLimiter
 from convex.db import Database
 from convex.live import Announcer, Hub
@@ -25,6 +26,7 @@ class Resources:
     authenticator: Authenticator
     announcer: Announcer
     hub: Hub
+    gatherer: Gatherer
     cache_server: CacheServer
     cache: Cache
     limiter: RateLimiter

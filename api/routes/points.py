@@ -245,5 +245,6 @@ async def reingest(
     await ensure_partitions(connection, batch, now=now)
     await mark_reingested(connection, caller.workspace_id, list(found), now)
     result = await ingest_points(connection, caller.workspace_id, batch, now=now)
-    after_commit(request, lambda: tell(resources, caller.workspace_id, result))
+    hub, announcer = resources.hub, resources.announcer
+    after_commit(request, lambda: tell(hub, announcer, caller.workspace_id, result))
     return _answer(result)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from convex.alerts import assess, record
 from convex.db import Connection
+from convex.live import LiveEvent
 from convex.metrics.intake import take_in
 from convex.metrics.model import PointBatch, to_microseconds
 
@@ -25,10 +26,11 @@ from convex.metrics.model import PointBatch, to_microseconds
 class IngestResult:
     """What a batch did. The first four count points; the next to last are for the own metrics.
 
-    `trigger_ids` were opened or changed state (historical ones too), `transitions` counts those
-    changes, `cursor` is the last live event (None: there was none). `outcomes` counts evaluations
-    by reason, `opened` live triggers by type and severity, `refused` rejected points by reason,
-    and `why_refused` says for each reason why the first was, in words.
+    `trigger_ids` were opened or changed state (historical ones too), on the series
+    `series_of_triggers`; `transitions` counts those changes. `events` are the live ones and
+    `cursor` is that of the last (None: there was none); both are known after the commit. `outcomes`
+    counts evaluations by reason, `opened` live triggers by type and severity, `refused` rejected
+    points by reason, and `why_refused` says for each reason why the first was, in words.
     """
 
     accepted: int = 0
@@ -36,12 +38,19 @@ class IngestResult:
     unchanged: int = 0
     rejected: int = 0
     trigger_ids: list[UUID] = field(default_factory=list)
+    series_of_triggers: list[int] = field(default_factory=list)
     transitions: int = 0
     cursor: int | None = None
     outcomes: Counter[str] = field(default_factory=Counter)
     opened: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     why_refused: dict[str, str] = field(default_factory=dict)
+    events: list[LiveEvent] = field(default_factory=list)
+
+    def appended(self, events: list[LiveEvent]) -> None:
+        """These have been committed, with the batch."""
+        self.events = events
+        self.cursor = events[-1].cursor
 
 
 async def ingest_points(

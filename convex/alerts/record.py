@@ -63,35 +63,38 @@ async def record(
             told[episode.trigger_id] = None
         if episode.changes:
             result.trigger_ids.append(episode.trigger_id)
-    # First what ends: a trigger that ends in this batch makes room for the next of its fingerprint.
-    if changed:
-        await trigger_writes.change_triggers(connection, workspace_id, changed)
-    if new:
-        await trigger_writes.insert_triggers(connection, workspace_id, new)
-    if transitions:
-        await trigger_writes.append_transitions(connection, workspace_id, transitions)
-    if assessment.moved:
-        await trigger_writes.move_ends(connection, workspace_id, assessment.moved)
-    if tellings:
-        await trigger_writes.tell_members(
-            connection,
-            workspace_id,
-            [(key, one.members, one.reason) for key, one in tellings.items()],
-        )
-    if promoted:
-        await trigger_writes.plan_promoted(connection, workspace_id, promoted)
+            result.series_of_triggers.append(one.series_id)
     stored = [
         states.StoredState(one.rule, one.series_id, one.outcome.state)
         for one in results
         if _is_worth_keeping(one)
     ]
-    if stored:
-        await states.save_states(connection, workspace_id, stored)
+    # What is only written needs no answer: it goes in one message, with the question at its end.
+    async with connection.pipeline():
+        # First what ends: a trigger that ends here makes room for the next of its fingerprint.
+        if changed:
+            await trigger_writes.change_triggers(connection, workspace_id, changed)
+        if new:
+            await trigger_writes.insert_triggers(connection, workspace_id, new)
+        if transitions:
+            await trigger_writes.append_transitions(connection, workspace_id, transitions)
+        if assessment.moved:
+            await trigger_writes.move_ends(connection, workspace_id, assessment.moved)
+        if tellings:
+            await trigger_writes.tell_members(
+                connection,
+                workspace_id,
+                [(key, one.members, one.reason) for key, one in tellings.items()],
+            )
+        if promoted:
+            await trigger_writes.plan_promoted(connection, workspace_id, promoted)
+        if stored:
+            await states.save_states(connection, workspace_id, stored)
+        triggers = await get_triggers(connection, workspace_id, list(told)) if told else []
     result.transitions = len(transitions)
-    if told:
-        triggers = await get_triggers(connection, workspace_id, list(told))
+    if triggers:
         events = [(one.framework_id, trigger_json(one)) for one in triggers]
-        result.cursor = await trigger_writes.append_live_events(connection, workspace_id, events)
+        trigger_writes.append_events_last(connection, workspace_id, events, result.appended)
 
 
 def _episodes(results: list[Result]) -> Iterator[tuple[Result, Episode]]:

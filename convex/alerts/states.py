@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import orjson
+from psycopg.types.json import Jsonb
 
 from convex.alerts.model import Reason, Resolution, Rule, RuleState, Status
 from convex.alerts.rule_store import RULE_COLUMNS, RULE_FROM, read_rule
@@ -37,6 +41,18 @@ def instant(microseconds: int | None) -> datetime | None:
 def microseconds(moment: datetime | None) -> int | None:
     """None stays None."""
     return None if moment is None else to_microseconds(moment)
+
+
+def number(value: float | None) -> float | str | None:
+    """As JSON can hold it: PostgreSQL reads an infinity from text."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def records(rows: Sequence[Mapping[str, Any]]) -> Jsonb:
+    """Rows as one parameter, for `jsonb_to_recordset`: an array for each column would cost most of
+    what writing a few rows costs.
+    """
+    return Jsonb(rows, dumps=orjson.dumps)
 
 
 async def active_rules(
@@ -223,34 +239,39 @@ async def save_states(
     connection: Connection, workspace_id: UUID, states: Sequence[StoredState]
 ) -> None:
     """Write where rules stand now."""
-    columns: list[list[Any]] = [
-        [one.rule.id for one in states],
-        [one.series_id for one in states],
-        [one.rule.version for one in states],
-        [one.state.status.value for one in states],
-        [instant(one.state.since) for one in states],
-        [instant(one.state.pending_since) for one in states],
-        [instant(one.state.keep_firing_since) for one in states],
-        [instant(one.state.evaluated_at) for one in states],
-        [one.state.value for one in states],
-        ["" if one.state.reason is None else one.state.reason.value for one in states],
-        [one.state.trigger_id for one in states],
-        [instant(one.state.resolved_at) for one in states],
-        [one.state.milestone_reached for one in states],
-        [one.state.running_total for one in states],
-        [one.state.recent_changes for one in states],
-        [instant(one.state.flapping_since) for one in states],
-        [instant(one.state.no_data_at) for one in states],
+    rows = [
+        {
+            "rule_id": one.rule.id,
+            "series_id": one.series_id,
+            "rule_version": one.rule.version,
+            "state": one.state.status,
+            "since": instant(one.state.since),
+            "pending_since": instant(one.state.pending_since),
+            "keep_firing_since": instant(one.state.keep_firing_since),
+            "evaluated_at": instant(one.state.evaluated_at),
+            "value": number(one.state.value),
+            "reason": "" if one.state.reason is None else one.state.reason,
+            "trigger_id": one.state.trigger_id,
+            "resolved_at": instant(one.state.resolved_at),
+            "milestone_reached": number(one.state.milestone_reached),
+            "running_total": number(one.state.running_total),
+            "recent_changes": one.state.recent_changes,
+            "flapping_since": instant(one.state.flapping_since),
+            "no_data_at": instant(one.state.no_data_at),
+        }
+        for one in states
     ]
     await connection.execute(
         "INSERT INTO convex.rule_states AS s (workspace_id, rule_id, series_id, rule_version,"
         " state, since, pending_since, keep_firing_since, evaluated_at, value, reason, trigger_id,"
         " resolved_at, milestone_reached, running_total, recent_changes, flapping_since,"
         " no_data_at)"
-        " SELECT %s, w.* FROM unnest(%s::uuid[], %s::bigint[], %s::integer[], %s::text[],"
-        " %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],"
-        " %s::float8[], %s::text[], %s::uuid[], %s::timestamptz[], %s::float8[], %s::float8[],"
-        " %s::integer[], %s::timestamptz[], %s::timestamptz[]) AS w"
+        " SELECT %s, w.* FROM jsonb_to_recordset(%s) AS w (rule_id uuid, series_id bigint,"
+        " rule_version integer, state text, since timestamptz, pending_since timestamptz,"
+        " keep_firing_since timestamptz, evaluated_at timestamptz, value float8, reason text,"
+        " trigger_id uuid, resolved_at timestamptz, milestone_reached float8,"
+        " running_total float8, recent_changes integer, flapping_since timestamptz,"
+        " no_data_at timestamptz)"
         " ON CONFLICT (rule_id, series_id) DO UPDATE SET rule_version = excluded.rule_version,"
         " state = excluded.state, since = excluded.since, pending_since = excluded.pending_since,"
         " keep_firing_since = excluded.keep_firing_since, evaluated_at = excluded.evaluated_at,"
@@ -259,7 +280,7 @@ async def save_states(
         " running_total = excluded.running_total, recent_changes = excluded.recent_changes,"
         " flapping_since = excluded.flapping_since, no_data_at = excluded.no_data_at,"
         " updated_at = now()",
-        (workspace_id, *columns),
+        (workspace_id, records(rows)),
     )
 
 

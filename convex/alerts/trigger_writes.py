@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
 from psycopg.types.json import Jsonb
 
 from convex.alerts.joint import Member, Name
 from convex.alerts.late import Known, Moved
 from convex.alerts.measure import fire_limit
 from convex.alerts.model import Reason, Resolution, Rule
-from convex.alerts.states import instant, microseconds
-from convex.db import Connection
+from convex.alerts.states import instant, microseconds, number, records
+from convex.db import Connection, say_last
+from convex.live import LiveEvent
 from convex.metrics.model import Labels, to_datetime, to_microseconds
 
 
@@ -121,40 +123,45 @@ async def insert_triggers(
         " series_id, fingerprint, rule_name, metric_name, type, severity, state, labels, value,"
         " threshold, reason, context, confidence, opened_at, last_seen_at, resolved_at, resolution,"
         " repeat_count, suppressed_count, historical, version)"
-        " SELECT %s, w.* FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],"
-        " %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
-        " %s::jsonb[], %s::float8[], %s::float8[], %s::text[], %s::jsonb[], %s::smallint[],"
-        " %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::integer[],"
-        " %s::integer[], %s::boolean[], %s::integer[]) AS w",
-        (
-            workspace_id,
-            [one.trigger_id for one in triggers],
-            [one.rule.id for one in triggers],
-            [one.rule.framework_id for one in triggers],
-            [one.rule.metric_id for one in triggers],
-            [one.series_id for one in triggers],
-            [one.fingerprint for one in triggers],
-            [one.rule.name for one in triggers],
-            [one.rule.metric for one in triggers],
-            [one.rule.type.value for one in triggers],
-            [one.rule.severity.value for one in triggers],
-            ["firing" if one.resolved_at is None else "resolved" for one in triggers],
-            [Jsonb(dict(one.labels)) for one in triggers],
-            [one.value for one in triggers],
-            [fire_limit(one.rule) for one in triggers],
-            [one.reason for one in triggers],
-            [Jsonb(one.context) for one in triggers],
-            [one.confidence for one in triggers],
-            [to_datetime(one.opened_at) for one in triggers],
-            [to_datetime(one.last_seen_at) for one in triggers],
-            [instant(one.resolved_at) for one in triggers],
-            [one.resolution and one.resolution.value for one in triggers],
-            [one.repeats for one in triggers],
-            [one.suppressed for one in triggers],
-            [one.historical for one in triggers],
-            [one.changes for one in triggers],
-        ),
+        " SELECT %s, w.* FROM jsonb_to_recordset(%s) AS w (id uuid, rule_id uuid,"
+        " framework_id uuid, metric_id uuid, series_id bigint, fingerprint text, rule_name text,"
+        " metric_name text, type text, severity text, state text, labels jsonb, value float8,"
+        " threshold float8, reason text, context jsonb, confidence smallint,"
+        " opened_at timestamptz, last_seen_at timestamptz, resolved_at timestamptz,"
+        " resolution text, repeat_count integer, suppressed_count integer, historical boolean,"
+        " version integer)",
+        (workspace_id, records([_row(one) for one in triggers])),
     )
+
+
+def _row(one: NewTrigger) -> dict[str, Any]:
+    return {
+        "id": one.trigger_id,
+        "rule_id": one.rule.id,
+        "framework_id": one.rule.framework_id,
+        "metric_id": one.rule.metric_id,
+        "series_id": one.series_id,
+        "fingerprint": one.fingerprint,
+        "rule_name": one.rule.name,
+        "metric_name": one.rule.metric,
+        "type": one.rule.type,
+        "severity": one.rule.severity,
+        "state": "firing" if one.resolved_at is None else "resolved",
+        "labels": dict(one.labels),
+        "value": number(one.value),
+        "threshold": number(fire_limit(one.rule)),
+        "reason": one.reason,
+        "context": one.context,
+        "confidence": one.confidence,
+        "opened_at": to_datetime(one.opened_at),
+        "last_seen_at": to_datetime(one.last_seen_at),
+        "resolved_at": instant(one.resolved_at),
+        "resolution": one.resolution,
+        "repeat_count": one.repeats,
+        "suppressed_count": one.suppressed,
+        "historical": one.historical,
+        "version": one.changes,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +267,9 @@ async def append_transitions(
 ) -> None:
     """Append to the history of triggers, and hand what somebody may be told to planning."""
     await connection.execute(
-        "WITH w AS (SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[],"
-        " %s::text[], %s::float8[], %s::timestamptz[], %s::boolean[]) WITH ORDINALITY"
-        " AS w (trigger_id, kind, from_state, to_state, reason, value, at, planned, number)),"
+        "WITH w AS (SELECT * FROM jsonb_to_recordset(%s) AS w (number integer,"
+        " trigger_id uuid, kind text, from_state text, to_state text, reason text, value float8,"
+        " at timestamptz, planned boolean)),"
         " new AS (INSERT INTO convex.trigger_transitions (workspace_id, trigger_id, kind,"
         " from_state, to_state, reason, value, at) SELECT %s, trigger_id, kind, from_state,"
         " to_state, reason, value, at FROM w ORDER BY number RETURNING id, trigger_id, kind, at)"
@@ -271,14 +278,22 @@ async def append_transitions(
         " AND w.kind = new.kind AND w.at = new.at WHERE w.planned"
         " ON CONFLICT (transition_id) DO NOTHING",
         (
-            [one.trigger_id for one in transitions],
-            [one.kind for one in transitions],
-            [one.from_state for one in transitions],
-            [one.to_state for one in transitions],
-            [one.reason.value for one in transitions],
-            [one.value for one in transitions],
-            [to_datetime(one.at) for one in transitions],
-            [one.planned for one in transitions],
+            records(
+                [
+                    {
+                        "number": position,
+                        "trigger_id": one.trigger_id,
+                        "kind": one.kind,
+                        "from_state": one.from_state,
+                        "to_state": one.to_state,
+                        "reason": one.reason,
+                        "value": number(one.value),
+                        "at": to_datetime(one.at),
+                        "planned": one.planned,
+                    }
+                    for position, one in enumerate(transitions)
+                ]
+            ),
             workspace_id,
             workspace_id,
         ),
@@ -322,22 +337,51 @@ async def plan_promoted(
     )
 
 
+_APPEND = (
+    "SELECT convex.append_live_events(%s, %s, array_fill('alert'::text, ARRAY[%s::integer]),"
+    " ARRAY(SELECT jsonb_array_elements(%s))) AS cursor, now() AS at"
+)
+
+
 async def append_live_events(
     connection: Connection,
     workspace_id: UUID,
     events: Sequence[tuple[UUID, dict[str, Any]]],
 ) -> int:
     """Append `alert` events of (framework, trigger); returns the last cursor. Call it last."""
-    rows = await connection.execute(
-        "SELECT convex.append_live_events(%s, %s, array_fill('alert'::text, ARRAY[%s::integer]),"
-        " %s) AS cursor",
-        (
-            workspace_id,
-            [framework_id for framework_id, _ in events],
-            len(events),
-            [Jsonb(data) for _, data in events],
-        ),
-    )
+    frameworks, data = [framework_id for framework_id, _ in events], [one for _, one in events]
+    rows = await connection.execute(_APPEND, (workspace_id, frameworks, len(events), records(data)))
     row = await rows.fetchone()
     assert row is not None
     return int(row["cursor"])
+
+
+def append_events_last(
+    connection: Connection,
+    workspace_id: UUID,
+    events: Sequence[tuple[UUID, dict[str, Any]]],
+    take: Callable[[list[LiveEvent]], None],
+) -> None:
+    """The same, but with the commit: cursors are given out one transaction after the other, so
+    nobody shall wait for longer than that. `take` gets what was appended, once it is committed.
+    """
+    frameworks, data = [framework_id for framework_id, _ in events], [one for _, one in events]
+
+    def appended(row: Mapping[str, Any]) -> None:
+        first = row["cursor"] - len(events) + 1
+        take(
+            [
+                LiveEvent(
+                    first + number,
+                    "alert",
+                    one,
+                    None,
+                    orjson.dumps(data[number]).decode(),
+                    row["at"],
+                )
+                for number, one in enumerate(frameworks)
+            ]
+        )
+
+    parameters = (workspace_id, frameworks, len(events), records(data))
+    say_last(connection, _APPEND, parameters, appended)

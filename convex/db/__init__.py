@@ -4,7 +4,15 @@ Owns the pool and the transaction; owns no business statement (those are in each
 store.py). Nothing outside this package commits.
 """
 
-from convex.db.engine import Connection, Database, connection_string
+from convex.db.engine import Connection, Database, connection_string, say_last
 from convex.db.identity import SYSTEM, Identity, Role
 
-__all__ = ["SYSTEM", "Connection", "Database", "Identity", "Role", "connection_string"]
+__all__ = [
+    "SYSTEM",
+    "Connection",
+    "Database",
+    "Identity",
+    "Role",
+    "connection_string",
+    "say_last",
+]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
+from weakref import WeakKeyDictionary
 
 import orjson
 from psycopg import AsyncConnection, AsyncCursor, InternalError, OperationalError
@@ -15,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from convex.db.identity import Identity
 from convex.settings import PoolSettings
+from convex.telemetry.traces import are_recorded, current_trace, span
 
 Connection = AsyncConnection[DictRow]
 
@@ -27,6 +29,26 @@ def connection_string(url: str, *, user: str, password: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     netloc = f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"
     return urlunsplit((parts.scheme, netloc, parts.path, parts.query, ""))
+
+
+# What a transaction says last: statement, parameters, and who takes the row it gives.
+_Last = tuple[str, Sequence[Any], Callable[[DictRow], None]]
+_last: WeakKeyDictionary[Connection, list[_Last]] = WeakKeyDictionary()
+
+
+def say_last(
+    connection: Connection,
+    statement: str,
+    parameters: Sequence[Any],
+    take: Callable[[DictRow], None],
+) -> None:
+    """Run a statement that gives one row right before the commit, and in one message with it.
+
+    What it locks is locked for the commit alone, however long the event loop takes to come back to
+    the transaction. `take` gets the row once that is committed; an error rolls everything back. For
+    transactions of `Database.transaction`.
+    """
+    _last.setdefault(connection, []).append((statement, parameters, take))
 
 
 class Database:
@@ -66,6 +88,11 @@ class Database:
     @asynccontextmanager
     async def transaction(self, identity: Identity) -> AsyncIterator[Connection]:
         """One transaction as `identity`: committed at the end, rolled back on any exception."""
+        if are_recorded() and current_trace():
+            with span("transaction", db__system__name="postgresql"):
+                async with self._begun("BEGIN", identity) as connection:
+                    yield connection
+            return
         async with self._begun("BEGIN", identity) as connection:
             yield connection
 
@@ -82,13 +109,14 @@ class Database:
         try:
             try:
                 yield connection
+                status = await _commit(connection)
             except BaseException:
+                _last.pop(connection, None)
                 # a connection that is lost has rolled back by itself
                 with suppress(OperationalError):
                     await connection.execute("ROLLBACK")
                 raise
-            ended = await connection.execute("COMMIT")
-            if ended.statusmessage != "COMMIT":
+            if status != "COMMIT":
                 raise InternalError(
                     "an error inside the transaction was swallowed; nothing is kept"
                 )
@@ -145,15 +173,33 @@ class Database:
         return dict(self._pool.get_stats())
 
 
+async def _commit(connection: Connection) -> str | None:
+    """What the server says to COMMIT."""
+    said = _last.pop(connection, None)
+    if said is None:
+        return (await connection.execute("COMMIT")).statusmessage
+    async with connection.pipeline():
+        cursors = [await connection.execute(text, values) for text, values, _ in said]
+        ended = await connection.execute("COMMIT")
+    for cursor, (_, _, take) in zip(cursors, said, strict=True):
+        row = await cursor.fetchone()
+        assert row is not None
+        take(row)
+    return ended.statusmessage
+
+
 def _identify(identity: Identity) -> str:
     # Sent with BEGIN in one message, which takes no parameters; hex digits need no quoting.
     workspace, user, key = (
         value.hex if value else ""
         for value in (identity.workspace_id, identity.user_id, identity.api_key_id)
     )
-    return (
+    statement = (
         f"SELECT set_config('convex.workspace_id', '{workspace}', true),"
         f" set_config('convex.user_id', '{user}', true),"
         f" set_config('convex.role', '{identity.role.value}', true),"
         f" set_config('convex.api_key_id', '{key}', true)"
     )
+    if trace := current_trace():  # of hex digits and hyphens, whoever sent it
+        statement += f", set_config('convex.traceparent', '{trace}', true)"
+    return statement

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
@@ -282,6 +282,24 @@ class Hub:
         if feed.pump is None:
             feed.pump = asyncio.create_task(self._pump(feed), name="live-pump")
 
+    def hand(self, workspace_id: UUID, events: Sequence[LiveEvent]) -> None:
+        """Events that this process has just committed, in order: sent on without reading them
+        again, where the feed has all before them. Otherwise a wake-up finds them.
+        """
+        feed = self._feeds.get(workspace_id)
+        if (
+            feed is None
+            or feed.pump is not None
+            or not events
+            or events[0].cursor != feed.position + 1
+        ):
+            return
+        batch = [(event, event.frame()) for event in events]
+        feed.position = batch[-1][0].cursor
+        feed.target = max(feed.target, feed.position)
+        feed.keep(batch)
+        feed.pump = asyncio.create_task(self._pump(feed, batch), name="live-pump")
+
     async def run(self) -> None:
         """Once a second, look for what no wake-up told of; for ever, cancel it to stop."""
         while True:
@@ -332,8 +350,10 @@ class Hub:
         feed.keep((event, event.frame()) for event in events)
         return feed
 
-    async def _pump(self, feed: _Feed) -> None:
+    async def _pump(self, feed: _Feed, handed: list[tuple[LiveEvent, Frame]] | None = None) -> None:
         try:
+            if handed:
+                await self._fan_out(feed, handed)
             while feed.target > feed.position:
                 batch = await self.read(feed, feed.position)
                 if not batch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from convex.db import Database, Role, connection_string
+from convex.db import Database, Role, connection_string, say_last
 from convex.settings import Settings
 from tests.conftest import Tenant, make_tenant
 
@@ -50,6 +50,37 @@ async def test_a_swallowed_database_error_is_not_taken_for_success(
         async with api.transaction(tenant.identity()) as connection:
             with pytest.raises(psycopg.errors.DivisionByZero):
                 await connection.execute("SELECT 1 / 0")
+
+
+async def test_what_is_said_last_is_part_of_the_transaction(api: Database, tenant: Tenant) -> None:
+    insert = (
+        "INSERT INTO convex.frameworks (workspace_id, slug, name) VALUES (%s, %s, 'F')"
+        " RETURNING slug"
+    )
+    taken: list[str] = []
+    async with api.transaction(tenant.identity()) as connection:
+        for slug in ("a", "b"):
+            say_last(
+                connection,
+                insert,
+                (tenant.workspace_id, slug),
+                lambda row: taken.append(row["slug"]),
+            )
+        assert taken == []
+    assert taken == ["a", "b"]
+    assert await _count(api, tenant) == 2
+    for slug, error in (("c", ZeroDivisionError), ("a", psycopg.errors.UniqueViolation)):
+        with pytest.raises(error):
+            async with api.transaction(tenant.identity()) as connection:
+                await connection.execute(insert, (tenant.workspace_id, "d"))
+                say_last(connection, insert, (tenant.workspace_id, slug), lambda row: taken.clear())
+                if slug == "c":
+                    raise ZeroDivisionError
+    for _ in range(3):  # on whichever connection: nothing is left over
+        async with api.transaction(tenant.identity()):
+            pass
+    assert taken == ["a", "b"]
+    assert await _count(api, tenant) == 2
 
 
 async def test_reading_cannot_write(api: Database, tenant: Tenant) -> None:

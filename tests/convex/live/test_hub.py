@@ -16,6 +16,7 @@ import pytest_asyncio
 from convex.db import Database, Role
 from convex.live import Connection, Frame, Hub
 from convex.live.model import LiveEvent
+from convex.live.store import read_events
 from tests.conftest import Tenant
 from tests.convex.live.events import append
 
@@ -107,6 +108,28 @@ async def test_a_subscriber_gets_events_as_they_happen(
     assert [e["data"] for e in client.events] == [{"n": 7}, {"n": 8}]
     assert client.cursors == [1, 2]
     assert client.events[0]["timestamp"].endswith("Z")
+    connection.close()
+
+
+async def test_what_is_handed_over_is_sent_in_its_turn(
+    api: Database, worker: Database, tenant: Tenant
+) -> None:
+    hub = Hub(api, buffer_bytes=50_000)  # nobody sweeps
+    connection, client = await connect(hub, tenant)
+    await connection.subscribe(None, None)
+    for numbers in ([1], [2, 3], [4], [5]):
+        await append(worker, tenant, numbers)
+    events = await read_events(api, tenant.identity(Role.VIEWER), 0, 10)
+    hub.hand(tenant.workspace_id, events[1:3])  # not their turn: event 1 is not known yet
+    assert client.events == []
+    hub.hand(tenant.workspace_id, events[:1])
+    await client.until(lambda: client.cursors == [1])
+    hub.hand(tenant.workspace_id, events[:1])  # once more
+    hub.hand(tenant.workspace_id, events[3:4])  # 2 and 3 are missing: they are read
+    hub.hand(uuid4(), events)  # nobody is there
+    hub.hand(tenant.workspace_id, [])
+    hub.wake(tenant.workspace_id, 4)
+    await client.until(lambda: client.cursors == [1, 2, 3, 4, 5])
     connection.close()
 
 
