@@ -102,6 +102,8 @@ class TestedType(Shape):
     too_short: int
     needs: str
     cut: str
+    judged: int = Field(default=0, description="Earlier findings, four weeks or more ago.")
+    held: int = Field(default=0, description="Of these, how many came again in four weeks.")
 
 
 class PatternRun(Shape):

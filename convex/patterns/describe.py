@@ -27,12 +27,13 @@ from convex.patterns.model import (
     Type,
 )
 from convex.patterns.statistics import confidence, wilson
-from convex.patterns.wall_clock import WEEKDAYS, WallClock, show_minute, to_datetime
+from convex.patterns.wall_clock import WallClock, to_datetime
 from convex.patterns.wording import (
     LAST_THIRD,
     SeasonCard,
     iso,
     say_season,
+    season_json,
     season_label,
     show_seconds,
     unit_of_season,
@@ -111,14 +112,7 @@ def seasonal_finding(
             "share_inside": round(float(card.inside.mean()), 4),
             "lift": round(card.lift, 2),
         },
-        "season": {
-            "zone": history.zone,
-            "days": [WEEKDAYS[day].lower() for day in season.days],
-            "dates": list(season.dates),
-            "start": show_minute(season.start),
-            "end": show_minute(season.end),
-            "minutes": season.minutes,
-        },
+        "season": season_json(season, history.zone),
         "out_of_sample": card.out_of_sample,
         **about(history, [subject], episodes),
     }

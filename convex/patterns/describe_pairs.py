@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convex.patterns.describe import Proof, about, by_time
 from convex.patterns.episodes import Episodes
 from convex.patterns.model import SECOND, Finding, Frequency, History, Instants, Type
+from convex.patterns.pairs import near
 from convex.patterns.statistics import wilson
 from convex.patterns.together import Meeting
 from convex.patterns.wall_clock import to_datetime
@@ -24,8 +24,8 @@ def correlated_finding(
     starts_a, starts_b = episodes.starts_of(a), episodes.starts_of(b)
     # Meetings were counted on the wall clock; an hour that is set back cannot matter for so short
     # a window except within that hour.
-    near_a = _near(starts_a, starts_b, found.low, found.high)
-    near_b = _near(starts_b, starts_a, found.low, found.high)
+    near_a = near(starts_a, starts_b, found.low, found.high)
+    near_b = near(starts_b, starts_a, found.low, found.high)
     shares = {}
     for name, met, n in (("first", near_a, found.n_a), ("second", near_b, found.n_b)):
         hits = min(int(met.sum()), n)
@@ -90,8 +90,8 @@ def following_finding(
     before, after = history.subjects[cause], history.subjects[effect]
     starts_a, starts_b = episodes.starts_of(cause), episodes.starts_of(effect)
     assert found.lags is not None
-    led = _near(starts_a, starts_b, found.low, found.high)
-    came = _near(starts_b, starts_a, -found.high, -found.low)
+    led = near(starts_a, starts_b, found.low, found.high)
+    came = near(starts_b, starts_a, -found.high, -found.low)
     low, high = wilson(found.met, found.n_a)
     early, middle, late = found.lags
     label = f"after {show_seconds(middle)}, {found.met} of {found.n_a} times"
@@ -149,14 +149,6 @@ def _lift(found: Meeting) -> float | None:
     return round(found.met / found.expected, 2) if found.expected > 0 else None
 
 
-def _near(a: Instants, b: Instants, low: int, high: int) -> NDArray[np.bool_]:
-    """Which of `a` have one of `b` in [a + low, a + high]."""
-    at = np.searchsorted(b, a + low, "left")
-    there = at < len(b)
-    near: NDArray[np.bool_] = there & (b[np.minimum(at, len(b) - 1)] <= a + high)
-    return near
-
-
 def _later_share(
     history: History, a: Instants, b: Instants, found: Meeting
 ) -> dict[str, Any] | None:
@@ -165,7 +157,7 @@ def _later_share(
     later = a[a >= start + (history.end - start) * LAST_THIRD]
     if not len(later):
         return None
-    hits = int(_near(later, b, found.low, found.high).sum())
+    hits = int(near(later, b, found.low, found.high).sum())
     return {
         "kind": "share_of_the_first_rule_met",
         "hits": hits,

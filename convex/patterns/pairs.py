@@ -209,3 +209,11 @@ def common_time(a: Instants, b: Instants, since_a: int, since_b: int, end: int) 
         return None
     start = end - days * DAY
     return Sequence2(a[a >= start], b[b >= start], start, days)
+
+
+def near(a: Instants, b: Instants, low: int, high: int) -> NDArray[np.bool_]:
+    """Which of `a` have one of `b` in [a + low, a + high]."""
+    at = np.searchsorted(b, a + low, "left")
+    there = at < len(b)
+    near: NDArray[np.bool_] = there & (b[np.minimum(at, len(b) - 1)] <= a + high)
+    return near

@@ -19,8 +19,9 @@ from convex.db import Connection
 from convex.patterns import read_store, store
 from convex.patterns.detect import detect
 from convex.patterns.lifecycle import Life, advance
-from convex.patterns.model import DAY, Detection, Finding, State, Tested
+from convex.patterns.model import DAY, Detection, Finding, State, Tested, Type
 from convex.patterns.recommend import Recommendation, recommend
+from convex.patterns.replication import Record, look_back, recalibrate
 from convex.patterns.store import MOST_TRIGGERS, Known, Loaded, Saved
 from convex.patterns.wall_clock import to_datetime, to_instant
 from convex.patterns.wording import iso
@@ -35,11 +36,14 @@ MOST_ADVICE = 100  # recommendations of one run: the most actionable
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found in the history up to each instant, oldest first, in so many seconds."""
+    """What was found in the history up to each instant, oldest first, in so many seconds; the
+    newest with the confidence that `records` (what became of earlier findings) give.
+    """
 
     loaded: Loaded
     detections: Sequence[tuple[datetime, Detection]]
     seconds: float
+    records: Mapping[Type, Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,11 @@ def look(loaded: Loaded, *, before: bool) -> Look:
     history = loaded.history
     instants = [history.end] if before else [history.end - EARLIER // _TICK, history.end]
     detections = [(to_datetime(at), detect(history.until(at))) for at in instants]
-    return Look(loaded, detections, time.perf_counter() - begun)
+    records = look_back(history)
+    at, newest = detections[-1]
+    findings = recalibrate(newest.findings, records)
+    detections[-1] = at, replace(newest, findings=findings)
+    return Look(loaded, detections, time.perf_counter() - begun, records)
 
 
 async def save(connection: Connection, workspace_id: UUID, looked: Look) -> RunReport:
@@ -123,7 +131,7 @@ async def save(connection: Connection, workspace_id: UUID, looked: Look) -> RunR
         _count(known, lives, State.FADING),
         _count(known, lives, State.GONE),
         recommended,
-        [_tested_json(one) for one in detection.tested],
+        [_tested_json(one, looked.records) for one in detection.tested],
         looked.seconds,
         None,
     )
@@ -201,7 +209,8 @@ def _event(saved: Saved, pattern_id: UUID) -> tuple[UUID | None, str]:
     return finding.subject.framework_id, orjson.dumps(data, option=orjson.OPT_UTC_Z).decode()
 
 
-def _tested_json(tested: Tested) -> dict[str, Any]:
+def _tested_json(tested: Tested, records: Mapping[Type, Record]) -> dict[str, Any]:
+    record = records.get(tested.type)
     return {
         "type": tested.type.value,
         "eligible": tested.eligible,
@@ -210,4 +219,6 @@ def _tested_json(tested: Tested) -> dict[str, Any]:
         "too_short": tested.too_short,
         "needs": tested.needs,
         "cut": tested.cut,
+        "judged": record.judged if record else 0,
+        "held": record.held if record else 0,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,7 +36,7 @@ def measure_season(local: Instants, by_test: Floats, since: int, end: int) -> Se
     """The best season of one subject's episodes, and how it held; all local."""
     season = describe_season(local, by_test)
     hits, cycles, inside = _held(season, local, since, end)
-    even = _share_of_time(season)
+    even = share_of_time(season)
     lift = float(inside.mean()) / even if even < 1 else 1.0
     cut = int(since + (end - since) * LAST_THIRD)
     early = local[local < cut]
@@ -77,9 +78,34 @@ def unit_of_season(season: Season) -> str:
     return "week" if len(season.days) == 1 else "day"
 
 
-def _share_of_time(season: Season) -> float:
+def share_of_time(season: Season) -> float:
+    """What an even spread would have inside."""
     days = 1 / 30.44 if season.dates else len(season.days) / 7
     return days * season.minutes / 1440
+
+
+def season_json(season: Season, zone: str) -> dict[str, Any]:
+    """A season on a card; times of the day as HH:MM in `zone`."""
+    return {
+        "zone": zone,
+        "days": [WEEKDAYS[day].lower() for day in season.days],
+        "dates": list(season.dates),
+        "start": show_minute(season.start),
+        "end": show_minute(season.end),
+        "minutes": season.minutes,
+    }
+
+
+def read_season(card: Mapping[str, Any]) -> Season:
+    """The season that `season_json` wrote; what it gathers around is not on the card."""
+    hour, minute = card["start"].split(":")
+    names = [name.lower() for name in WEEKDAYS]
+    return Season(
+        int(hour) * 60 + int(minute),
+        card["minutes"],
+        tuple(names.index(day) for day in card["days"]),
+        tuple(card["dates"]),
+    )
 
 
 def season_label(season: Season) -> str:
