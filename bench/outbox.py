@@ -6,8 +6,10 @@ An outbox job is a notification that is due in an inbox: claimed, told, its atte
 event appended. A transition is that, and before it the decision whom to tell, with its rows of the
 ledger. All with fsync on; BullMQ runs on Valkey with its append-only file synced every second. Jobs
 and transitions are committed before the clock starts, as BullMQ's are added. Latencies are from the
-commit (or from adding the job) until the job is worked on, at 100 a second. Peers are installed
-into a temporary folder; one that cannot be had is reported as missing. Sides alternate in one run.
+commit (or from adding the job) until the job is worked on, at 100 a second. The shift is that of
+the alert flow, in a process set up as a run of it is (flows/engine.py: uvloop, the collector).
+Peers are installed into a temporary folder; one that cannot be had is reported as missing. Sides
+alternate in one run.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ from convex.notifications.service import plan_transitions
 from convex.notifications.shift import Shift
 from convex.secrets import encrypt, load_secrets
 from convex.settings import Settings
+from flows.engine import settled, use_fast_loop
 
 _PEERS = Path(__file__).parent / "peers"
 _FIRE = """
@@ -392,4 +395,6 @@ def _print(found: Mapping[str, list[float]], missing: Mapping[str, str]) -> None
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    use_fast_loop()
+    with settled():
+        asyncio.run(main())

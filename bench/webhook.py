@@ -3,7 +3,8 @@
     python -m bench.webhook [--alerts 5000] [--paced 500] [--repeat 5]
 
 Convex: firings that are committed, planned, signed, sent one by one and written into the ledger,
-with fsync on. Alertmanager: alerts posted to its API in batches of 100, each a group of its own and
+with fsync on, in a process set up as that of a run of the alert flow (flows/engine.py: uvloop, the
+collector). Alertmanager: alerts posted to its API in batches of 100, each a group of its own and
 sent at once; it signs nothing and keeps nothing. Both send to the same receiver, a process of its
 own. The rate runs until the last one has arrived (Convex: and is recorded), the latency from the
 commit (or the post) until the request has arrived, at 100 a second. Alertmanager is Debian's
@@ -44,6 +45,7 @@ from convex.embedded.process import choose_port
 from convex.live import ALERT_FLOW_CHANNEL
 from convex.secrets import load_secrets
 from convex.settings import Settings
+from flows.engine import settled, use_fast_loop
 
 _BATCH = 100
 _WARM = 20
@@ -306,4 +308,6 @@ def _print(found: Mapping[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    use_fast_loop()
+    with settled():
+        asyncio.run(main())

@@ -112,9 +112,7 @@ class Stand:
         alive = [one for one in self.family() if one.state != "Z"]
         if kind == "alert-flow":
             workers = {one.pid for one in alive if _KINDS["worker"](one)}
-            return [
-                one.pid for one in alive if one.says("prefect.engine") and one.parent in workers
-            ]
+            return [one.pid for one in alive if one.says("flows.engine") and one.parent in workers]
         return [one.pid for one in alive if _KINDS[kind](one)]
 
     async def kill(self, kind: str, choose: Callable[[list[int]], int]) -> bool:

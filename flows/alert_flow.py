@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.deployments import arun_deployment
 from prefect.logging import get_run_logger
@@ -24,7 +24,9 @@ from convex.notifications.channels.registry import open_senders
 from convex.notifications.deliver import Courier
 from convex.notifications.shift import Shift
 from convex.secrets import load_secrets
-from flows.runtime import announcer, flow_settings, worker_database
+from convex.settings import Settings
+from flows.engine import settled
+from flows.runtime import announcer, flow_settings, job, worker_database
 
 _REDELIVER = "redeliver-notifications/redeliver-notifications"
 _AT_ONCE = 500  # notifications in one run of redeliver-notifications
@@ -34,12 +36,19 @@ def _name_of_shift() -> str:
     return f"shift-{deployment.name or 'by-hand'}-{datetime.now(UTC):%Y-%m-%d-%H-%M}"
 
 
-@flow(name="alert-flow", flow_run_name=_name_of_shift)
+@job(name="alert-flow", flow_run_name=_name_of_shift)
 async def alert_flow() -> dict[str, Any]:
     """Work one shift; what it did."""
     settings = flow_settings()
     log = get_run_logger()
     log.info("A shift of %s begins.", settings.delivery.shift)
+    with settled():
+        totals = await _work(settings)
+    log.info("The shift is over: %s", totals)
+    return totals
+
+
+async def _work(settings: Settings) -> dict[str, Any]:
     async with (
         worker_database(settings) as database,
         announcer(settings) as wakes,
@@ -54,9 +63,7 @@ async def alert_flow() -> dict[str, Any]:
             report=report_window,
             on_exhausted=redeliver,
         )
-        totals = asdict(await shift.run())
-    log.info("The shift is over: %s", totals)
-    return totals
+        return asdict(await shift.run())
 
 
 @task(

@@ -47,7 +47,7 @@ def job_template() -> dict[str, Any]:
     engine = [sys.executable, "-m", "convex.embedded.child", "--"]
     defaults: dict[str, Any] = {
         # A command of one's own also spares the run a workspace and its dependencies: 2 s.
-        "command": shlex.join([*engine, sys.executable, "-m", "prefect.engine"]),
+        "command": shlex.join([*engine, sys.executable, "-m", "flows.engine"]),
         "working_dir": str(CODE),
         "env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "OMP_NUM_THREADS": "1"},
     }

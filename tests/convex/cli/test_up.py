@@ -24,7 +24,7 @@ from tests.convex.cli.conftest import CODE, Ended, run_convex
 
 pytestmark = pytest.mark.timeout(600)
 
-PARTS = ("postgres", "valkey-server", "prefect server", "-m api", "flows.work", "prefect.engine")
+PARTS = ("postgres", "valkey-server", "prefect server", "-m api", "flows.work", "flows.engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +164,12 @@ def test_a_killed_worker_is_replaced_and_so_is_the_shift_that_died_with_it(
     def named(part: str) -> set[int]:
         return {process.pid for process in descendants(pid) if part in process.command}
 
-    assert eventually(lambda: len(named("prefect.engine")) >= 2), instance.logs()
-    shifts = named("prefect.engine")
+    assert eventually(lambda: len(named("flows.engine")) >= 2), instance.logs()
+    shifts = named("flows.engine")
     (worker,) = named("flows.work convex-notifications")
     os.kill(worker, Signals.SIGKILL)
     assert eventually(lambda: not shifts & set(processes()))
-    assert eventually(lambda: len(named("prefect.engine") - shifts) >= 2), instance.logs()
+    assert eventually(lambda: len(named("flows.engine") - shifts) >= 2), instance.logs()
     assert eventually(instance.is_ready), instance.logs()
 
 
