@@ -1,10 +1,11 @@
 import { useQueries } from "@tanstack/react-query";
 import { useMemo } from "react";
 import type { Metric, Rule, Series, Trigger } from "@/api/types";
-import { pointsQuery, type Span } from "@/data/frameworks";
+import { pointsQuery, type Span, useForecast } from "@/data/frameworks";
 import { quantity } from "@/format/number";
 import { labelText, title } from "@/format/words";
 import { TimeChart } from "./chart";
+import { useSeen } from "./seen";
 import { Failure } from "./states";
 import { Card } from "./ui/card";
 import { Skeleton } from "./ui/skeleton";
@@ -18,9 +19,17 @@ interface MetricChartProps {
   rules: readonly Rule[];
   triggers: readonly Trigger[];
   span: Span;
+  /** Hours to look ahead; 0 for none. */
+  ahead: number;
 }
 
-export function MetricChart({ metric, series, rules, triggers, span }: MetricChartProps) {
+export function MetricChart({ metric, series, rules, triggers, span, ahead }: MetricChartProps) {
+  const [watch, seen] = useSeen();
+  const only = series.length === 1 ? series[0] : undefined;
+  const forecast = useForecast(seen ? (only?.id ?? null) : null, ahead);
+  const outlook = ahead > 0 ? forecast.data : undefined;
+  const expected = outlook !== undefined && outlook.points.length > 0;
+  const last = outlook?.points.at(-1)?.timestamp;
   const shown = series.slice(0, MOST_LINES);
   const { pending, error, lines } = useQueries({
     queries: shown.map(({ id }) => pointsQuery(id, span)),
@@ -51,11 +60,11 @@ export function MetricChart({ metric, series, rules, triggers, span }: MetricCha
       })),
     [triggers],
   );
-  const last = lines.length === 1 ? lines[0]?.points.at(-1) : undefined;
+  const newestPoint = lines.length === 1 ? lines[0]?.points.at(-1) : undefined;
   // The last of many days is a mean of a day; as a headline it would pass for the newest value.
-  const newest = last?.count === 1 ? last.value : undefined;
+  const newest = newestPoint?.count === 1 ? newestPoint.value : undefined;
   return (
-    <Card>
+    <Card ref={watch}>
       <header className="flex items-baseline gap-2 px-4 pt-3">
         <h2 className="truncate text-sm font-medium">{title(metric.name)}</h2>
         {lines.length > 1 && metric.unit !== "" && <p className="text-xs text-muted">{metric.unit}</p>}
@@ -87,11 +96,20 @@ export function MetricChart({ metric, series, rules, triggers, span }: MetricCha
             lines={lines}
             unit={metric.unit}
             from={span.from}
-            to={span.to}
+            to={expected && last !== undefined ? last : span.to}
+            forecast={outlook}
             thresholds={thresholds}
             episodes={episodes}
             together="framework"
           />
+        )}
+        {outlook !== undefined && (
+          <p className="flex items-center gap-2 px-1 pt-1 text-xs text-muted">
+            {expected && <span aria-hidden className="w-4 border-t-2 border-dashed border-(--series-1)" />}
+            {expected
+              ? "Forecast with 50, 80 and 95 % bands"
+              : `No forecast: ${outlook.reason ?? "nothing to go by"}`}
+          </p>
         )}
       </div>
     </Card>

@@ -110,6 +110,23 @@ export function usePoints(seriesId: number | null, span: Span) {
   return useQuery({ ...pointsQuery(seriesId ?? 0, span), enabled: seriesId !== null });
 }
 
+/** What a series is expected to do; it changes with the hour. */
+export function useForecast(seriesId: number | null, horizon: number) {
+  return useQuery({
+    queryKey: ["forecast", seriesId, horizon],
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.GET("/api/v1/series/{series_id}/forecast", {
+          params: { path: { series_id: seriesId ?? 0 }, query: { horizon } },
+          signal,
+        }),
+      ),
+    enabled: seriesId !== null && horizon > 0,
+    staleTime: 3_600_000,
+    refetchInterval: 3_600_000,
+  });
+}
+
 /** Lists that are short by nature, read to their end. */
 export async function allPages<T>(
   read: (page: { limit: number; cursor: string | null }) => Promise<Page<T>>,

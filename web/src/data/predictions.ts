@@ -18,6 +18,21 @@ export function usePredictions(framework = "") {
   });
 }
 
+const SHOWN = 5;
+
+/** The riskiest ones that are still ahead, for where there is little room. */
+export function useRiskiest() {
+  return useQuery({
+    queryKey: [PREDICTIONS, "riskiest"],
+    queryFn: async ({ signal }) =>
+      (await unwrap(api.GET("/api/v1/predictions", { params: { query: { limit: 40 } }, signal }))).items
+        .filter(({ verified_at }) => verified_at === null)
+        .toSorted((a, b) => b.risk_score - a.risk_score)
+        .slice(0, SHOWN),
+    staleTime: 300_000,
+  });
+}
+
 export function useScorecard() {
   return useQuery({
     queryKey: [PREDICTIONS, "scorecard"],

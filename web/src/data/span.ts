@@ -19,6 +19,9 @@ export const RANGES = [
 ] as const;
 export type RangeDays = (typeof RANGES)[number][0];
 
+/** Hours of forecast that a range has room for: the past stays the larger part. */
+export const AHEAD: Record<RangeDays, number> = { 1: 12, 7: 48, 30: 72, 90: 0, 365: 0 };
+
 export function daysUntilNow(days: number, now = Date.now()): Span {
   const to = Math.ceil(now / GRAIN_MS) * GRAIN_MS;
   return between(to - days * DAY_MS, to);

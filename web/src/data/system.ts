@@ -1,6 +1,7 @@
 /** How Convex itself is: its health, what waits, how the cache does, who is talked to. */
 import { useQuery } from "@tanstack/react-query";
 import { api, unwrap } from "@/api/client";
+import { readExposition } from "./exposition";
 
 const EVERY_MS = 15_000;
 
@@ -33,5 +34,14 @@ export function useIntegrations() {
     queryKey: ["system", "integrations"],
     queryFn: ({ signal }) => unwrap(api.GET("/api/v1/system/integrations", { signal })),
     refetchInterval: 4 * EVERY_MS,
+  });
+}
+
+export function useOwnMetrics() {
+  return useQuery({
+    queryKey: ["system", "metrics"],
+    queryFn: async ({ signal }) => (await unwrap(api.GET("/metrics", { parseAs: "text", signal }))) as string,
+    select: readExposition,
+    refetchInterval: EVERY_MS,
   });
 }

@@ -1,4 +1,4 @@
-import { Download } from "lucide-react";
+import { Download, ExternalLink } from "lucide-react";
 import { useSearchParams } from "react-router";
 import { messageOf } from "@/api/problem";
 import { PageTitle } from "@/app/slots";
@@ -73,6 +73,20 @@ export default function AnalyticsPage() {
         <Patterns framework={question.framework} />
       ) : (
         <Performance question={question} />
+      )}
+      {tab !== "patterns" && (
+        <p className="mt-4 text-xs text-muted">
+          From the model{" "}
+          <a
+            href="/docs/dbt/#!/model/model.convex.alert_analytics"
+            target="_blank"
+            rel="noreferrer"
+            className="inline-flex items-center gap-1 rounded text-accent hover:underline"
+          >
+            alert_analytics <ExternalLink size={12} aria-hidden />
+          </a>
+          , which says how each figure is computed.
+        </p>
       )}
     </>
   );

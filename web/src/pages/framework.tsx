@@ -1,4 +1,4 @@
-import { BellOff, ChartLine, SlidersHorizontal } from "lucide-react";
+import { BellOff, ChartLine, SlidersHorizontal, Telescope } from "lucide-react";
 import { useEffect, useMemo } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import type { Framework, Trigger } from "@/api/types";
@@ -14,14 +14,14 @@ import { RuleTable } from "@/components/rule-table";
 import { Empty, Failure } from "@/components/states";
 import { Ago } from "@/components/time";
 import { TriggerSummary } from "@/components/trigger-summary";
-import { buttonClass } from "@/components/ui/button";
+import { Button, buttonClass } from "@/components/ui/button";
 import { Card, CardHeader } from "@/components/ui/card";
 import { Segmented } from "@/components/ui/segmented";
 import { Skeleton, SkeletonRows } from "@/components/ui/skeleton";
 import { Tabs, useTab } from "@/components/ui/tabs";
 import { useFramework, useMetrics, useSeries } from "@/data/frameworks";
 import { useRules } from "@/data/rules";
-import { daysUntilNow, type RangeDays, RANGES } from "@/data/span";
+import { AHEAD, daysUntilNow, type RangeDays, RANGES } from "@/data/span";
 import { NO_FILTERS } from "@/data/trigger-filters";
 import { useTriggers } from "@/data/triggers";
 import { plural } from "@/format/number";
@@ -71,6 +71,13 @@ function Detail({ framework }: { framework: Framework }) {
   }, [hasNextPage, isFetchingNextPage, fetchNextPage, loaded]);
   const recent = useMemo(() => triggers.data?.pages.flatMap(({ items }) => items) ?? [], [triggers.data]);
   const { open_triggers: open } = framework;
+  const ahead = parameters.get("forecast") !== "off";
+  const set = (name: string, value: string | null) => {
+    const next = new URLSearchParams(parameters);
+    if (value === null) next.delete(name);
+    else next.set(name, value);
+    setParameters(next, { replace: true });
+  };
 
   return (
     <div className="flex flex-col gap-5">
@@ -99,12 +106,25 @@ function Detail({ framework }: { framework: Framework }) {
           </p>
         </div>
         {tab === "charts" && (
-          <Segmented
-            label="Time range"
-            value={days}
-            onChange={(next) => setParameters(next === "7" ? {} : { days: next }, { replace: true })}
-            choices={RANGES}
-          />
+          <div className="flex flex-wrap items-center gap-2">
+            {AHEAD[days] > 0 && (
+              <Button
+                size="sm"
+                aria-pressed={ahead}
+                className={ahead ? "border-accent! bg-accent-tint! text-accent!" : ""}
+                onClick={() => set("forecast", ahead ? "off" : null)}
+              >
+                <Telescope size={13} aria-hidden />
+                Forecast
+              </Button>
+            )}
+            <Segmented
+              label="Time range"
+              value={days}
+              onChange={(next) => set("days", next === "7" ? null : next)}
+              choices={RANGES}
+            />
+          </div>
         )}
       </header>
       <Tabs label={`Parts of ${framework.name}`} value={tab} choices={TABS} />
@@ -112,7 +132,7 @@ function Detail({ framework }: { framework: Framework }) {
       {tab === "predictions" && <Predictions framework={framework.slug} />}
       {tab === "insights" && <FrameworkInsights framework={framework.id} />}
       {tab === "strategy" && <Strategy framework={framework.id} />}
-      {tab === "charts" && <Charts framework={framework} days={days} triggers={recent} />}
+      {tab === "charts" && <Charts framework={framework} days={days} ahead={ahead} triggers={recent} />}
       {tab === "charts" && (
         <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
           <Rules framework={framework} />
@@ -148,10 +168,12 @@ function Detail({ framework }: { framework: Framework }) {
 function Charts({
   framework,
   days,
+  ahead,
   triggers,
 }: {
   framework: Framework;
   days: RangeDays;
+  ahead: boolean;
   triggers: readonly Trigger[];
 }) {
   const metrics = useMetrics(framework.id);
@@ -194,6 +216,7 @@ function Charts({
           rules={rules.data?.filter(({ metric_id }) => metric_id === metric.id) ?? []}
           triggers={triggers.filter((trigger) => trigger.metric === metric.name)}
           span={span}
+          ahead={ahead ? AHEAD[days] : 0}
         />
       ))}
     </div>

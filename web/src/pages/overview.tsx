@@ -1,5 +1,5 @@
 import clsx from "clsx";
-import { BellOff, ChevronRight, Plus } from "lucide-react";
+import { BellOff, ChevronRight, Layers, Plus } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import type { Framework, FrameworkListed, Severity } from "@/api/types";
@@ -9,6 +9,7 @@ import { SeverityCount, SeverityIcon, Tag } from "@/components/badges";
 import { HealthBadge, RiskBadge } from "@/components/framework/status";
 import { FrameworkForm } from "@/components/framework-form";
 import { FirstSteps } from "@/components/first-steps";
+import { NextAlerts } from "@/components/predictions/next";
 import { MainMetric } from "@/components/main-metric";
 import { Empty, Failure } from "@/components/states";
 import { Ago } from "@/components/time";
@@ -18,7 +19,7 @@ import { Button } from "@/components/ui/button";
 import { Card, CardHeader } from "@/components/ui/card";
 import { Dialog } from "@/components/ui/dialog";
 import { Skeleton, SkeletonRows } from "@/components/ui/skeleton";
-import { isEmpty, useFrameworks } from "@/data/frameworks";
+import { useFrameworks } from "@/data/frameworks";
 import { OPEN, useTriggers } from "@/data/triggers";
 import { count, plural } from "@/format/number";
 import { byUrgency, SEVERITIES, title } from "@/format/words";
@@ -36,6 +37,7 @@ export default function OverviewPage() {
       </Dialog>
       <PageTitle waiting={sum(frameworks.data, ({ firing }) => firing)}>Overview</PageTitle>
       <div className="flex flex-col gap-5">
+        <FirstSteps />
         <Figures frameworks={frameworks.data} />
         <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
           <Card className="@container">
@@ -51,8 +53,10 @@ export default function OverviewPage() {
               <SkeletonRows rows={4} className="h-14" />
             ) : frameworks.isError ? (
               <Failure error={frameworks.error} retry={() => void frameworks.refetch()} />
-            ) : isEmpty(frameworks.data) ? (
-              <FirstSteps framework={frameworks.data[0]} />
+            ) : frameworks.data.length === 0 ? (
+              <Empty icon={Layers} title="Nothing is watched yet">
+                A framework appears here with its health, its risk and what is firing.
+              </Empty>
             ) : (
               <ul>
                 {frameworks.data.toSorted(byRisk).map((framework) => (
@@ -65,28 +69,31 @@ export default function OverviewPage() {
               </ul>
             )}
           </Card>
-          <Card>
-            <CardHeader title="Open alerts">
-              <Link to="/alerts" className="rounded text-sm font-medium text-accent hover:underline">
-                All
-              </Link>
-            </CardHeader>
-            {open.isPending ? (
-              <SkeletonRows rows={4} className="h-11" />
-            ) : open.isError ? (
-              <Failure error={open.error} retry={() => void open.refetch()} />
-            ) : triggers === undefined || triggers.length === 0 ? (
-              <Empty icon={BellOff} title="Nothing is firing">
-                New alerts appear here the moment they open.
-              </Empty>
-            ) : (
-              <ul>
-                {triggers.slice(0, 8).map((trigger) => (
-                  <TriggerSummary key={trigger.id} trigger={trigger} />
-                ))}
-              </ul>
-            )}
-          </Card>
+          <div className="flex flex-col gap-5">
+            <Card>
+              <CardHeader title="Open alerts">
+                <Link to="/alerts" className="rounded text-sm font-medium text-accent hover:underline">
+                  All
+                </Link>
+              </CardHeader>
+              {open.isPending ? (
+                <SkeletonRows rows={4} className="h-11" />
+              ) : open.isError ? (
+                <Failure error={open.error} retry={() => void open.refetch()} />
+              ) : triggers === undefined || triggers.length === 0 ? (
+                <Empty icon={BellOff} title="Nothing is firing">
+                  New alerts appear here the moment they open.
+                </Empty>
+              ) : (
+                <ul>
+                  {triggers.slice(0, 6).map((trigger) => (
+                    <TriggerSummary key={trigger.id} trigger={trigger} />
+                  ))}
+                </ul>
+              )}
+            </Card>
+            <NextAlerts />
+          </div>
         </div>
       </div>
     </TriggerActions>

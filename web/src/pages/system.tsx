@@ -4,9 +4,13 @@ import type { Integration } from "@/api/types";
 import { PageTitle } from "@/app/slots";
 import { Tag } from "@/components/badges";
 import { Failure } from "@/components/states";
-import { Ago } from "@/components/time";
+import { OwnMetrics } from "@/components/system-metrics";
+import { Ago, At } from "@/components/time";
 import { Card, CardHeader } from "@/components/ui/card";
 import { SkeletonRows } from "@/components/ui/skeleton";
+import { useAudit } from "@/data/workspace";
+import { useMay } from "@/app/identity";
+import { Link } from "react-router";
 import { useCacheReport, useIntegrations, useQueues, useSystemHealth } from "@/data/system";
 import { count, quantity } from "@/format/number";
 import { title } from "@/format/words";
@@ -20,6 +24,8 @@ export default function SystemPage() {
         <Queues />
         <Integrations />
         <Cache />
+        <OwnMetrics />
+        <Changes />
       </div>
     </>
   );
@@ -171,6 +177,44 @@ function Cache() {
         </>
       )}
     </Panel>
+  );
+}
+
+const DID = { INSERT: "made", UPDATE: "changed", DELETE: "deleted" } as const;
+const NEWEST = 6;
+
+/** The newest entries of the audit trail; only owners may read it. */
+function Changes() {
+  return useMay("owner") ? <Trail /> : null;
+}
+
+function Trail() {
+  const audit = useAudit();
+  return (
+    <Card>
+      <CardHeader title="Audit" hint="What was changed last">
+        <Link to="/workspace?tab=audit" className="rounded text-sm font-medium text-accent hover:underline">
+          All
+        </Link>
+      </CardHeader>
+      {audit.isPending ? (
+        <SkeletonRows rows={3} />
+      ) : audit.isError ? (
+        <Failure error={audit.error} retry={() => void audit.refetch()} />
+      ) : (
+        <ul>
+          {audit.data.pages[0]?.items.slice(0, NEWEST).map(({ sequence, at, user, action, table }) => (
+            <li key={sequence} className={row}>
+              <span className="min-w-0 flex-1">
+                {typeof user?.["name"] === "string" ? user["name"] : "Convex"} {DID[action]}{" "}
+                {title(table).toLowerCase()}
+              </span>
+              <At at={at} className="numbers text-xs text-muted" />
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
   );
 }
 

@@ -15,17 +15,51 @@ export interface Aligned {
 
 /** This many usual distances without a point are a gap that is shown as one. */
 const GAP = 3;
+/** As many distances tell what is usual. */
+const LOOKED_AT = 1_000;
 
 /** Lines with their own timestamps, on one common axis of time. */
 export function align(lines: readonly ChartLine[]): Aligned {
+  const [only] = lines;
+  return lines.length === 1 && only !== undefined ? alone(only) : together(lines);
+}
+
+/** One line needs no common axis: its points are taken as they come, a hundred thousand at once. */
+function alone({ points, step }: ChartLine): Aligned {
+  const at = secondsOf(points);
+  const usual = Math.max(step, usualDistance(at));
+  const times: number[] = [];
+  const values: Column = [];
+  const lowest: Column = [];
+  const highest: Column = [];
+  let before = -Infinity;
+  for (const [index, point] of points.entries()) {
+    const moment = at[index] ?? NaN;
+    if (moment - before > GAP * usual && before !== -Infinity) {
+      times.push(before + usual);
+      values.push(null);
+      lowest.push(null);
+      highest.push(null);
+    }
+    times.push(moment);
+    values.push(point.value);
+    lowest.push(point.min);
+    highest.push(point.max);
+    before = moment;
+  }
+  return { times, columns: [values], lowest, highest };
+}
+
+function together(lines: readonly ChartLine[]): Aligned {
   const moments = new Set<number>();
   const stops = lines.map(({ points, step }) => {
-    const at = points.map(({ timestamp }) => Date.parse(timestamp) / 1000);
+    const at = secondsOf(points);
     // What is measured hourly has no gap because it is asked for by the quarter of an hour.
     const usual = Math.max(step, usualDistance(at));
     const gaps = at.filter((moment, index) => (at[index + 1] ?? moment) - moment > GAP * usual);
     const breaks = gaps.map((moment) => moment + usual);
-    for (const moment of [...at, ...breaks]) moments.add(moment);
+    for (const moment of at) moments.add(moment);
+    for (const moment of breaks) moments.add(moment);
     return { at, breaks };
   });
   const times = [...moments].sort((a, b) => a - b);
@@ -48,8 +82,13 @@ export function align(lines: readonly ChartLine[]): Aligned {
   };
 }
 
+function secondsOf(points: ChartLine["points"]): number[] {
+  return points.map(({ timestamp }) => Date.parse(timestamp) / 1000);
+}
+
 /** The median time between neighbours, in seconds. */
 function usualDistance(at: readonly number[]): number {
-  const distances = at.slice(1).map((moment, index) => moment - (at[index] ?? moment));
+  const few = at.slice(0, LOOKED_AT);
+  const distances = few.slice(1).map((moment, index) => moment - (few[index] ?? moment));
   return distances.sort((a, b) => a - b)[Math.floor(distances.length / 2)] ?? 0;
 }

@@ -1,11 +1,12 @@
 import { useEffect, useMemo, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { Point, Severity } from "@/api/types";
+import type { Forecast, Point, Severity } from "@/api/types";
 import { useTheme } from "@/components/theme";
 import { useZone } from "@/components/time";
 import { quantity, tick } from "@/format/number";
 import { align } from "./align";
+import { forecastBands, forecastLines, forecastSeries } from "./forecast";
 import { legend } from "./legend";
 
 export interface ChartLine {
@@ -38,6 +39,8 @@ export interface TimeChartProps {
   thresholds?: readonly Threshold[];
   episodes?: readonly Episode[];
   tall?: boolean;
+  /** What is expected after the last point, of a chart with one line. */
+  forecast?: Forecast | undefined;
   /** Charts with the same key show the same moment under the pointer. */
   together?: string;
 }
@@ -47,15 +50,26 @@ const NO_EPISODES: readonly Episode[] = [];
 
 export default function TimeChart(props: TimeChartProps) {
   const { lines, unit, from, to, thresholds = NO_THRESHOLDS, episodes = NO_EPISODES, together } = props;
+  const forecast = props.forecast === undefined || props.forecast.points.length === 0 ? null : props.forecast;
   const holder = useRef<HTMLDivElement>(null);
   const theme = useTheme();
   const zone = useZone();
-  const data = useMemo(() => align(lines), [lines]);
+  const { data, began } = useMemo(
+    () => ({
+      began: performance.now(),
+      data: align(forecast === null ? lines : [...lines, ...forecastLines(forecast.points)]),
+    }),
+    [lines, forecast],
+  );
 
   useEffect(() => {
     const element = holder.current;
     if (element === null) return;
     const colour = palette(element);
+    const ahead = forecast === null ? [] : forecastSeries(colour("series-1"));
+    const fill = (percent: number) => faded(colour("series-1"), percent);
+    const after = 1 + lines.length + ahead.length;
+    const now = forecast === null ? null : Date.parse(forecast.as_of) / 1000;
     const band = lines.length === 1 && (lines[0]?.points.some(({ count }) => count > 1) ?? false);
     const options: uPlot.Options = {
       width: element.clientWidth,
@@ -102,6 +116,7 @@ export default function TimeChart(props: TimeChartProps) {
           points: { show: points.length === 1 },
           spanGaps: false,
         })),
+        ...ahead,
         ...(band
           ? [
               { ...EDGE, label: "min" },
@@ -109,12 +124,19 @@ export default function TimeChart(props: TimeChartProps) {
             ]
           : []),
       ],
-      ...(band && { bands: [{ series: [3, 2], fill: faded(colour("series-1"), 14) } as uPlot.Band] }),
+      bands: [
+        ...(ahead.length > 0 ? forecastBands(1 + lines.length, fill) : []),
+        ...(band ? [{ series: [after + 1, after], fill: fill(14) } as uPlot.Band] : []),
+      ],
       hooks: {
-        drawClear: [(plot) => drawEpisodes(plot, episodes, colour)],
-        draw: [(plot) => drawThresholds(plot, thresholds, colour)],
+        drawClear: [(plot) => drawEpisodes(plot, episodes, now, colour)],
+        draw: [
+          (plot) => drawThresholds(plot, thresholds, colour),
+          (plot) => now !== null && drawNow(plot, now, colour("line-strong")),
+        ],
+        ready: [() => measure(began)],
       },
-      plugins: [legend(lines.length, unit, zone)],
+      plugins: [legend({ lines: lines.length, forecast: ahead.length > 0, unit, zone })],
     };
     const columns = band ? [...data.columns, data.lowest, data.highest] : data.columns;
     const plot = new uPlot(options, [data.times, ...columns] as uPlot.AlignedData, element);
@@ -126,7 +148,7 @@ export default function TimeChart(props: TimeChartProps) {
       observer.disconnect();
       plot.destroy();
     };
-  }, [data, lines, unit, from, to, thresholds, episodes, together, theme, zone]);
+  }, [data, began, lines, forecast, unit, from, to, thresholds, episodes, together, theme, zone]);
 
   return <div ref={holder} role="img" aria-label={describe(props)} className="absolute inset-0" />;
 }
@@ -150,6 +172,14 @@ function onlyDays(from: string, to: string): boolean {
   return days > 4 && days < 100;
 }
 
+/** From points in hand to points on the screen; `make web-speed` reads it. */
+function measure(began: number): void {
+  performance.clearMeasures(DRAWN);
+  performance.measure(DRAWN, { start: began, end: performance.now() });
+}
+
+const DRAWN = "chart drawn";
+
 function palette(element: Element): (name: string) => string {
   const style = getComputedStyle(element);
   return (name) => style.getPropertyValue(`--${name}`).trim();
@@ -172,7 +202,13 @@ function spread(low: number | null, high: number | null, thresholds: readonly Th
   return [from >= 0 && from < (to - from) * 0.6 ? 0 : from - room, to + room];
 }
 
-function drawEpisodes(plot: uPlot, episodes: readonly Episode[], colour: (name: string) => string): void {
+/** What still fires does so until now, not into the forecast. */
+function drawEpisodes(
+  plot: uPlot,
+  episodes: readonly Episode[],
+  now: number | null,
+  colour: (name: string) => string,
+): void {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.beginPath();
@@ -180,7 +216,8 @@ function drawEpisodes(plot: uPlot, episodes: readonly Episode[], colour: (name: 
   ctx.clip();
   for (const { from, to, severity } of episodes) {
     const left = plot.valToPos(Date.parse(from) / 1000, "x", true);
-    const right = to === null ? bbox.left + bbox.width : plot.valToPos(Date.parse(to) / 1000, "x", true);
+    const end = to === null ? now : Date.parse(to) / 1000;
+    const right = end === null ? bbox.left + bbox.width : plot.valToPos(end, "x", true);
     const width = Math.max(2 * devicePixelRatio, right - left);
     // On a year hundreds are a hair wide: as strongly drawn as one, they would hide the line.
     ctx.fillStyle = faded(colour(severity), right - left < 4 * devicePixelRatio ? 6 : 14);
@@ -188,6 +225,19 @@ function drawEpisodes(plot: uPlot, episodes: readonly Episode[], colour: (name: 
     ctx.fillStyle = colour(severity);
     ctx.fillRect(left, bbox.top, width, 2 * devicePixelRatio);
   }
+  ctx.restore();
+}
+
+/** Where the past ends. */
+function drawNow({ ctx, bbox, valToPos }: uPlot, now: number, colour: string): void {
+  const x = Math.round(valToPos(now, "x", true)) + 0.5;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
   ctx.restore();
 }
 
@@ -212,7 +262,7 @@ function drawThresholds(
   ctx.restore();
 }
 
-function describe({ label, lines, unit, thresholds = NO_THRESHOLDS }: TimeChartProps): string {
+function describe({ label, lines, unit, thresholds = NO_THRESHOLDS, forecast }: TimeChartProps): string {
   const parts = lines.map(({ label: name, points }) => {
     const newest = points.at(-1);
     const values = points.map(({ value }) => value);
@@ -222,7 +272,9 @@ function describe({ label, lines, unit, thresholds = NO_THRESHOLDS }: TimeChartP
       : `${name}: last ${quantity(newest.value, unit)}, ${range}`;
   });
   const limits = thresholds.map(({ value, label: name }) => `${name} at ${quantity(value, unit)}`);
-  return [label, ...parts, ...limits].join(". ");
+  const expected = forecast?.points.at(-1);
+  const ahead = expected === undefined ? [] : [`Expected at the end: ${quantity(expected.value, unit)}`];
+  return [label, ...parts, ...ahead, ...limits].join(". ");
 }
 
 function smallest(values: readonly number[]): number {

@@ -116,16 +116,18 @@ export function ChannelForm({ onDone }: { onDone: () => void }) {
           />
         )}
       </Field>
-      <label className="flex items-start gap-2 text-sm">
-        <input type="checkbox" name="heartbeat" className="mt-0.5 size-4 accent-accent" />
-        <span>
-          Only a heartbeat
-          <span className="block text-xs text-muted">
-            A message every 5 minutes and nothing else, for a service outside that raises the alarm when they
-            stop.
+      {kind !== "email" && (
+        <label className="flex items-start gap-2 text-sm">
+          <input type="checkbox" name="heartbeat" className="mt-0.5 size-4 accent-accent" />
+          <span>
+            Only a heartbeat
+            <span className="block text-xs text-muted">
+              A message every 5 minutes and nothing else, for a service outside that raises the alarm when
+              they stop.
+            </span>
           </span>
-        </span>
-      </label>
+        </label>
+      )}
       {add.isError && (
         <p role="alert" className="text-sm text-critical-ink">
           {messageOf(add.error)}
