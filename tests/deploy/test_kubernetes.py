@@ -136,7 +136,7 @@ async def test_a_run_becomes_a_job_that_kubernetes_takes() -> None:
     # Nothing in the template is asked of a server.
     async with PrefectClient("http://127.0.0.1:9/api") as client:
         made = await KubernetesWorkerJobConfiguration.from_template_and_values(
-            template, values, client
+            template, values, client=client
         )
     job: dict[str, Any] = made.job_manifest
     pod = job["spec"]["template"]["spec"]
@@ -151,7 +151,7 @@ async def test_a_run_becomes_a_job_that_kubernetes_takes() -> None:
         "--",
         "python",
         "-m",
-        "prefect.engine",
+        "flows.engine",
     ]
     like = render(_FOLDER / "jobs")
     (setup,) = pods(like)["convex-setup"]["spec"]["containers"]
