@@ -195,7 +195,7 @@ series = Table(
     instant("ended_before_at"),
     referable(),
     UniqueConstraint("metric_id", "labels_hash"),
-    Index("ix_series_workspace_id_framework_id", "workspace_id", "framework_id"),
+    Index("ix_series_framework_id_workspace_id", "framework_id", "workspace_id"),
     in_workspace(),
     same_workspace("framework_id", "frameworks"),
     same_workspace("metric_id", "metrics"),
