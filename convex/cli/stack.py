@@ -9,6 +9,7 @@ from pathlib import Path
 
 from convex.cli import processes
 from convex.cli.probe import ask, is_well
+from convex.embedded.archive import Archive
 from convex.embedded.postgres import EmbeddedPostgres
 from convex.embedded.process import port_is_free
 from convex.embedded.supervisor import ProcessService, Service, Supervisor
@@ -74,7 +75,7 @@ class Stack:
     async def _start_servers(self) -> None:
         settings = self._settings
         if not settings.database_url:
-            self._servers.append(EmbeddedPostgres(settings.home))
+            self._servers.append(EmbeddedPostgres(settings.home, archive=_archive(settings)))
         if not settings.redis_url:
             self._servers.append(EmbeddedValkey(settings.home))
         if self._servers:
@@ -139,6 +140,13 @@ class Stack:
         ):
             if not port_is_free(port, host):
                 raise Conflict(f"Port {port} is taken; set {variable} to one that is free.")
+
+
+def _archive(settings: Settings) -> Archive | None:
+    wanted = settings.backup
+    if not wanted.wal_archive:
+        return None
+    return Archive(Path(wanted.wal_archive).expanduser().resolve(), wanted.wal_archive_every)
 
 
 def last_line(log: Path) -> str:

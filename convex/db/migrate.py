@@ -17,7 +17,7 @@ from sqlalchemy import Connection as AlchemyConnection
 from sqlalchemy import create_engine, pool, text
 
 from convex.db.roles import admin_url, create_roles
-from convex.errors import Unavailable
+from convex.errors import Conflict, NotFound, Unavailable
 from convex.secrets import load_secrets
 from convex.settings import Settings
 
@@ -30,8 +30,10 @@ def migrate(settings: Settings, revision: str = "head") -> list[str]:
     """Create databases and roles, run the migrations to `revision`, make points' partitions.
 
     Returns what was done, a line each; an empty list means that everything was so already. Two at
-    once wait for one another. Raises `convex.errors.Unavailable` when the server does not answer,
-    is older than PostgreSQL 15, or its role may not create roles.
+    once wait for one another. A schema that is newer than this code is left as it is: the newer
+    version whose replicas came first has made it so that both work. Raises
+    `convex.errors.Unavailable` when the server does not answer, is older than PostgreSQL 15, or its
+    role may not create roles; `NotFound` for a revision that there is not.
     """
     url = admin_url(settings)
     done = _create_databases(url)
@@ -45,7 +47,16 @@ def migrate(settings: Settings, revision: str = "head") -> list[str]:
         with _as_owner(url) as connection:
             before = _revision(connection)
             config = _config(connection)
-            if revision == "base" or _is_downgrade(config, before, revision):
+            known = _revisions(config)
+            if revision not in ("head", "base", *known):
+                raise NotFound(f"There is no revision {revision!r}; there are {', '.join(known)}.")
+            if before is not None and before not in known:
+                if revision != "head":
+                    raise Conflict(
+                        f"The schema is {before}, which a newer Convex made; go to {revision} with"
+                        " that one."
+                    )
+            elif revision == "base" or _is_downgrade(config, before, revision):
                 command.downgrade(config, revision)
             else:
                 command.upgrade(config, revision)
@@ -64,16 +75,28 @@ def migrate(settings: Settings, revision: str = "head") -> list[str]:
 
 
 def is_current(url: str) -> bool:
-    """Whether the schema behind `url` (any of Convex's roles) is at the newest migration."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    newest = ScriptDirectory.from_config(config).get_current_head()
+    """Whether the schema behind `url` (any of Convex's roles) has all that this code needs.
+
+    One that a newer version migrated has: replicas of two versions work side by side while one
+    replaces the other (docs/operations.md).
+    """
+    known = _revisions(_config())
     with psycopg.connect(url, connect_timeout=5) as connection:
         try:
             row = connection.execute("SELECT version_num FROM convex.alembic_version").fetchone()
         except psycopg.errors.UndefinedTable:
             return False
-    return row is not None and row[0] == newest
+    return row is not None and (row[0] == known[0] or row[0] not in known)
+
+
+def read_revision(url: str) -> str | None:
+    """The revision of the schema behind `url`, None when there is none."""
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        try:
+            row = connection.execute("SELECT version_num FROM convex.alembic_version").fetchone()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return None
+    return None if row is None else str(row[0])
 
 
 @contextmanager
@@ -144,11 +167,16 @@ def _as_owner(url: str) -> Iterator[AlchemyConnection]:
     engine.dispose()
 
 
-def _config(connection: AlchemyConnection) -> Config:
+def _config(connection: AlchemyConnection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     return config
+
+
+def _revisions(config: Config) -> list[str]:
+    """All that this code knows, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
 
 
 def _revision(connection: AlchemyConnection) -> str | None:

@@ -15,12 +15,13 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from signal import Signals
 
+from convex.embedded.archive import Archive
 from convex.embedded.cluster import (
     SHARED,
     SUPERUSER,
@@ -29,10 +30,12 @@ from convex.embedded.cluster import (
     reachable_programs,
 )
 from convex.embedded.process import (
+    Account,
     Child,
     Command,
     choose_port,
     exclusive,
+    holder,
     home_hash,
     port_is_free,
     private_folder,
@@ -89,10 +92,25 @@ class EmbeddedPostgres:
 
     name = "PostgreSQL"
 
-    def __init__(self, home: Path, *, durable: bool = True) -> None:
-        """`durable=False` trades safety at power loss for speed: for throw-away data only."""
+    def __init__(
+        self,
+        home: Path,
+        *,
+        durable: bool = True,
+        archive: Archive | None = None,
+        more: Mapping[str, str] | None = None,
+        patience: float = _START_SECONDS,
+    ) -> None:
+        """`durable=False` trades safety at power loss for speed: for throw-away data only.
+
+        `archive`: where the log is archived as it is written. `more`: settings of the server beside
+        ours. `patience`: seconds that a start may take, which a recovery makes long.
+        """
         self.home = home.expanduser().resolve()
         self._durable = durable
+        self._archive = archive
+        self._more = dict(more or {})
+        self._patience = patience
         self._account = unprivileged()
         self._child: Child | None = None
         self._held = ExitStack()
@@ -134,7 +152,7 @@ class EmbeddedPostgres:
                 self._child = self._launch(kept)
                 ready = False
                 try:
-                    ready = await _is_ready(self._child, Path(kept.data))
+                    ready = await _is_ready(self._child, Path(kept.data), self._patience)
                 finally:  # also when the start is cancelled
                     if not ready:
                         child, self._child = self._child, None
@@ -195,10 +213,7 @@ class EmbeddedPostgres:
         private_folder(self.sockets, self._account)
         kept = _read(self.home)
         if kept is None or not (Path(kept.data) / "PG_VERSION").exists():
-            inside = self.home / "postgres"
-            if not reachable(inside, self._account):
-                inside = SHARED / f"convex-{home_hash(self.home)}"
-            data = private_folder(inside, self._account) / "data"
+            data = private_folder(data_folder(self.home, self._account), self._account) / "data"
             port = choose_port(self.home, "postgres", kept.port if kept else None)
             kept = _Kept(port, kept.password if kept else secrets.token_urlsafe(24), str(data))
             if not (data / "PG_VERSION").exists():
@@ -218,12 +233,16 @@ class EmbeddedPostgres:
                     " restore that file, or move the data away to start afresh."
                 )
         check_version(Path(kept.data), self._account)
+        if self._archive is not None:
+            self._archive.prepare(self._account)
         return kept
 
     def _launch(self, kept: _Kept) -> Child:
         settings = {
             **_SETTINGS,
             **({} if self._durable else _NOT_DURABLE),
+            **({} if self._archive is None else self._archive.server_settings()),
+            **self._more,
             "listen_addresses": "127.0.0.1",
             "port": str(kept.port),
             "unix_socket_directories": str(self.sockets),
@@ -271,6 +290,27 @@ async def throwaway_postgres() -> AsyncIterator[EmbeddedPostgres]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def data_folder(home: Path, account: Account | None) -> Path:
+    """Where a new home has its data: inside, unless the server's user could not get there."""
+    inside = home / "postgres"
+    return inside if reachable(inside, account) else SHARED / f"convex-{home_hash(home)}"
+
+
+def is_run_by(home: Path) -> int | None:
+    """The process that runs this home's server, None when nobody does."""
+    return holder(home / "postgres.lock")
+
+
+def adopt_cluster(home: Path, data: Path) -> str:
+    """Make a cluster that was brought here (its files in `data`) the home's own; its new password.
+
+    The superuser still has the password of the cluster's last home until it is changed.
+    """
+    kept = _Kept(choose_port(home, "postgres"), secrets.token_urlsafe(24), str(data))
+    write_private(home / "postgres.json", json.dumps(asdict(kept), indent=1))
+    return kept.password
+
+
 def _url(kept: _Kept, database: str) -> str:
     return f"postgresql://{SUPERUSER}:{kept.password}@127.0.0.1:{kept.port}/{database}"
 
@@ -283,10 +323,10 @@ def _read(home: Path) -> _Kept | None:
     return _Kept(int(values["port"]), str(values["password"]), str(values["data"]))
 
 
-async def _is_ready(server: Child, data: Path) -> bool:
+async def _is_ready(server: Child, data: Path, patience: float) -> bool:
     """Wait until the server has written `ready` into its pid file, or has ended."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + _START_SECONDS
+    deadline = loop.time() + patience
     pid_file = data / "postmaster.pid"
     while loop.time() < deadline:
         if server.status is not None:
