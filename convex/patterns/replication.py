@@ -164,7 +164,7 @@ def _growth_held(finding: Finding, count: int) -> bool:
     span = finding.evidence["history"]
     days = (_instant(span["end"]) - _instant(span["start"])) / DAY
     usual = finding.evidence["effect"]["first_half"] / max(days / 2, 1.0)
-    return count / (AFTER / DAY) >= _LEAST_LIFT * usual
+    return bool(count / (AFTER / DAY) >= _LEAST_LIFT * usual)
 
 
 def _meeting_held(
