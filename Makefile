@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check bench chaos smoke-claude web lint types format clean
+.PHONY: help setup up demo test check bench chaos smoke-claude web screenshots lighthouse web-speed lint types format clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,11 +58,31 @@ bench: $(READY) ## The benchmarks: ratios against peers and limits
 chaos: $(READY) ## Half an hour of load while processes are killed, and the proof that nothing was lost
 	$(BIN)/python -m chaos --minutes $(or $(MINUTES),30)
 
+sbom: $(NODE_READY) ## Bills of materials (CycloneDX) of what is shipped, into dist/
+	@$(BIN)/python -m release sbom
+
+licences: $(READY) ## Write docs/licences.md; fails on a licence that the policy does not let pass
+	@$(BIN)/python -m release licences
+
+release: $(NODE_READY) ## The release archive of HEAD with its notes and bills of materials, into dist/
+	@git diff --quiet HEAD || { echo "Commit first: a release is made of a commit." >&2; exit 1; }
+	@$(BIN)/python -m release archive
+
 smoke-claude: $(READY) ## One real call of each kind to Claude (needs ANTHROPIC_API_KEY); prints its cost
 	$(BIN)/convex insights smoke
 
 web: $(NODE_READY) ## Build the page into api/static
 	cd web && npm run --silent build
+
+# On a running demo: its home and port are CONVEX_HOME and CONVEX_API_PORT, as for `convex up`.
+screenshots: $(READY) browser ## Every page of the running demo, light and dark, as pictures
+	$(BIN)/python web/tools/screenshots.py
+
+lighthouse: $(NODE_READY) browser ## Lighthouse's figures of the running demo's pages (PAGES="/ /rules")
+	$(BIN)/python web/tools/lighthouse.py $(PAGES)
+
+web-speed: $(READY) browser ## How fast the running demo's page scrolls 10,000 alerts and draws 100,000 points
+	$(BIN)/python web/tools/speed.py
 
 format: $(READY) ## Format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

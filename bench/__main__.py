@@ -46,7 +46,7 @@ def rows() -> dict[str, str]:
 def write_report(names: list[str]) -> int:
     """Run these rows one after the other; a row that fails is named in the report, not left out."""
     known = rows()
-    parts = [_HEAD, _machine()]
+    parts = [_HEAD, machine()]
     failed = 0
     for name in names:
         Console().print(f"[bold]{name}[/bold]: {known[name]}")
@@ -64,7 +64,8 @@ def write_report(names: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The day, the machine, and what decides."""
     model = "unknown processor"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

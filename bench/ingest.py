@@ -43,8 +43,8 @@ from convex.metrics.model import SECOND, to_microseconds
 from convex.settings import Settings
 from convex.workspaces import service
 
-_CONNECTIONS = 4
-_POINTS = 1000
+CONNECTIONS = 4
+POINTS = 1000
 _GOALS = {0: 0.85, 100: 0.6}
 
 
@@ -65,7 +65,7 @@ async def main() -> None:
     parser.add_argument("--series", type=int, default=100)
     parser.add_argument("--rules", type=int, nargs="+", default=[0, 100])
     asked = parser.parse_args()
-    table = Table(title=f"Ingest, rows a second ({asked.series} series a batch of {_POINTS})")
+    table = Table(title=f"Ingest, rows a second ({asked.series} series a batch of {POINTS})")
     for column in ("rules", "convex", "1 writer", "4 writers", "ratio to 1", "min–max", "goal"):
         table.add_column(column)
     async with AsyncExitStack() as stack:
@@ -91,18 +91,18 @@ async def main() -> None:
         )
         session = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}"))
         for rules in asked.rules:
-            workspace = await _make_workspace(settings)
-            await _prepare(session, workspace, rules)
+            workspace = await make_workspace(settings)
+            await prepare(session, workspace, rules)
             ours: list[float] = []
             limit: list[float] = []
             four: list[float] = []
-            await _push(session, workspace, 3, asked.series)
-            await _insert(database, workspace, 3, asked.series, _CONNECTIONS)
+            await push(session, workspace, 3, asked.series)
+            await _insert(database, workspace, 3, asked.series, CONNECTIONS)
             for _ in range(asked.repeat):
-                ours.append(await _push(session, workspace, asked.batches, asked.series))
+                ours.append(await push(session, workspace, asked.batches, asked.series))
                 limit.append(await _insert(database, workspace, asked.batches, asked.series, 1))
                 four.append(
-                    await _insert(database, workspace, asked.batches, asked.series, _CONNECTIONS)
+                    await _insert(database, workspace, asked.batches, asked.series, CONNECTIONS)
                 )
             ratios = [one / other for one, other in zip(ours, limit, strict=True)]
             goal = _GOALS.get(rules)
@@ -118,7 +118,8 @@ async def main() -> None:
     Console().print(table)
 
 
-async def _make_workspace(settings: Settings) -> Workspace:
+async def make_workspace(settings: Settings) -> Workspace:
+    """A tenant with a key that may write."""
     name = f"bench-{uuid4().hex[:8]}"
     async with (
         Database.open(role_url(settings, "convex_worker")) as database,
@@ -132,7 +133,9 @@ async def _make_workspace(settings: Settings) -> Workspace:
     return Workspace(made, key)
 
 
-async def _prepare(session: aiohttp.ClientSession, workspace: Workspace, rules: int) -> None:
+async def prepare(session: aiohttp.ClientSession, workspace: Workspace, rules: int) -> None:
+    """A framework, its metric, and so many rules on it."""
+
     async def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
         async with session.post(
             f"/api/v1{path}", json=body, headers={"Authorization": f"Bearer {workspace.key}"}
@@ -161,10 +164,11 @@ def _start(workspace: Workspace, batches: int, instants: int) -> int:
     return to_microseconds(datetime.now(UTC) - timedelta(days=20)) // SECOND + begin
 
 
-async def _push(
+async def push(
     session: aiohttp.ClientSession, workspace: Workspace, batches: int, series: int
 ) -> float:
-    instants = _POINTS // series
+    """So many batches of each connection, all accepted; points a second."""
+    instants = POINTS // series
     begin = _start(workspace, batches, instants)
     headers = {
         "Authorization": f"Bearer {workspace.key}",
@@ -191,25 +195,25 @@ async def _push(
             )
             for batch in range(batches)
         ]
-        for connection in range(_CONNECTIONS)
+        for connection in range(CONNECTIONS)
     ]  # fmt: skip
 
     async def one(mine: list[bytes]) -> None:
         for body in mine:
             async with session.post("/api/v1/points", data=body, headers=headers) as answer:
                 counts = orjson.loads(await answer.read())
-                if counts.get("accepted") != _POINTS:
+                if counts.get("accepted") != POINTS:
                     raise RuntimeError(f"not taken: {answer.status} {counts}")
 
     started = time.perf_counter()
     await asyncio.gather(*map(one, bodies))
-    return _CONNECTIONS * batches * _POINTS / (time.perf_counter() - started)
+    return CONNECTIONS * batches * POINTS / (time.perf_counter() - started)
 
 
 async def _insert(
     database: Database, workspace: Workspace, batches: int, series: int, writers: int
 ) -> float:
-    instants = _POINTS // series
+    instants = POINTS // series
     begin = _start(workspace, batches, instants)
     identity = Identity(workspace.id, Role.INGEST)
     values = np.tile(500.25 + np.arange(series, dtype=np.float64).repeat(instants), 1)
@@ -234,7 +238,7 @@ async def _insert(
 
     started = time.perf_counter()
     await asyncio.gather(*map(one, range(writers)))
-    return writers * batches * _POINTS / (time.perf_counter() - started)
+    return writers * batches * POINTS / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":
