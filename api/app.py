@@ -14,6 +14,7 @@ from functools import partial
 
 from fastapi import FastAPI
 from psycopg.conninfo import conninfo_to_dict
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
 from api.authentication import Authenticator
@@ -65,6 +66,7 @@ from convex.embedded.valkey import redis_url
 from convex.live import Announcer, Hub, listen
 from convex.secrets import load_secrets
 from convex.settings import Settings, load_settings
+from convex.telemetry.traces import configure_traces, end_traces
 
 LARGEST_BODY = 32 * 1024 * 1024
 
@@ -122,6 +124,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.add_middleware(Edge, largest_body=LARGEST_BODY)
+    if chosen.allowed_origins:
+        app.add_middleware(  # outermost: a refused preflight needs nothing of the rest
+            CORSMiddleware,
+            allow_origins=sorted(chosen.allowed_origins),
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match"],
+            expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-Id"],
+            max_age=3600,
+        )
     for router in _ROUTERS:  # flat, so that "405" can name every method of a path
         app.router.routes.extend(router.routes)
     app.router.routes.append(WebSocketRoute(f"{PREFIX}/live", LiveEndpoint()))
@@ -136,6 +147,8 @@ async def _open(settings: Settings) -> AsyncIterator[Resources]:
     secrets = load_secrets(settings)
     url, redis = role_url(settings, "convex_api"), redis_url(settings)
     async with AsyncExitStack() as stack:
+        configure_traces(settings.traces, service="api")
+        stack.push_async_callback(asyncio.to_thread, end_traces)
         database = await stack.enter_async_context(
             Database.open(url, settings.pool, application="convex-api")
         )

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import TooLarge, UnsupportedMediaType, of_error, problem
 from convex.errors import InvalidInput
 from convex.telemetry import bind, get_log, metrics, unbind
+from convex.telemetry.traces import are_recorded, read_traceparent, resume, span
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _LINES = frozenset({"text/csv", "application/x-ndjson", "application/ndjson", "application/jsonl"})
@@ -48,8 +49,23 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
         headers = Headers(scope=scope)
+        given = read_traceparent(headers.get("traceparent"))
+        if not (given or are_recorded()) or scope["path"] in _QUIET:
+            await self._answer(scope, headers, receive, send)
+            return
+        with resume(given), span(scope["method"], kind="server") as recorded:
+            await self._answer(scope, headers, receive, send, recorded)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        headers: Headers,
+        receive: Receive,
+        send: Send,
+        recorded: span | None = None,
+    ) -> None:
+        started = time.perf_counter()
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
@@ -59,6 +75,8 @@ class Edge:
             await self._handle(scope, headers, receive, answer)
         finally:
             _tell(scope, answer.status, time.perf_counter() - started)
+            if recorded is not None:
+                _tell_trace(recorded, scope, answer.status, request_id)
             unbind(tokens)
 
     async def _handle(
@@ -196,6 +214,20 @@ class _Answer:
         if (tag := headers.get("etag")) is not None and not tag.startswith("W/"):
             headers["etag"] = f'{tag[:-1]}-gzip"'  # a strong tag is of these very bytes
         return {**message, "body": packed}
+
+
+def _tell_trace(recorded: span, scope: Scope, status: int, request_id: str) -> None:
+    method, route = scope["method"], getattr(scope.get("route"), "path", "other")
+    recorded.tell(
+        f"{method} {route}",
+        http__request__method=method,
+        http__route=route,
+        http__response__status_code=status or 499,
+        url__path=scope["path"],
+        convex__request_id=request_id,
+    )
+    if status >= 500:
+        recorded.fail(str(status))
 
 
 def _tell(scope: Scope, status: int, seconds: float) -> None:

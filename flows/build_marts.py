@@ -10,7 +10,7 @@ import asyncio
 import threading
 from datetime import date
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import task_run
@@ -22,10 +22,10 @@ from convex.cache import Area
 from convex.errors import InvalidInput
 from convex.settings import Settings
 from flows.caches import forget_everywhere
-from flows.runtime import flow_settings
+from flows.runtime import flow_settings, job
 
 
-@flow(name="build-marts", flow_run_name="build-marts-{period}")
+@job(name="build-marts", flow_run_name="build-marts-{period}")
 async def build_marts(
     period: Period = "daily",
     backfill_from: date | None = None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
@@ -16,7 +16,7 @@ from convex.cache import Cache, read_counts, read_memory
 from convex.db import Identity, Role
 from convex.errors import Unavailable
 from flows.caches import cache_server, workspace_ids
-from flows.runtime import worker_database
+from flows.runtime import job, worker_database
 
 # Below this, over enough requests, keys or lifetimes are probably wrong.
 _GOOD_RATE = 0.8
@@ -34,7 +34,7 @@ class CacheReport:
     bytes_used: int | None
 
 
-@flow(name="check-cache")
+@job(name="check-cache")
 async def check_cache() -> CacheReport:
     """Compare what is kept with the marts, and say how well the cache did in the last 24 hours."""
     log = get_run_logger()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
 
@@ -14,12 +13,12 @@ from convex.alerts.external import expire
 from convex.alerts.silence_of_data import check_silence
 from convex.db import SYSTEM, Identity, Role
 from convex.workspaces.store import list_workspaces
-from flows.runtime import announcer, worker_database
+from flows.runtime import announcer, job, worker_database
 from flows.setup.requests import serve_requests
 from flows.setup.sources import serve_sources
 
 
-@flow(name="check-no-data")
+@job(name="check-no-data")
 async def check_no_data() -> int:
     """Every workspace in a transaction of its own; how many triggers changed.
 

@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
@@ -21,10 +21,10 @@ from convex.db import SYSTEM, Identity, Role
 from convex.quality import check, report, store, trust
 from convex.quality.model import State, SuiteRun, Window
 from convex.quality.suites import SERIES
-from flows.runtime import announcer, flow_settings, worker_database
+from flows.runtime import announcer, flow_settings, job, worker_database
 
 
-@flow(name="check-quality")
+@job(name="check-quality")
 async def check_quality(days: int = 8, everything: bool = False) -> dict[str, int]:
     """Check the points of the last `days`; all of them where none were checked before, or if told.
 

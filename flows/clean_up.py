@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
@@ -16,7 +16,7 @@ from convex.db.roles import role_url
 from convex.metrics.retention import Resolution, expire, list_ended
 from convex.settings import PoolSettings
 from convex.workspaces import deletion, exports
-from flows.runtime import flow_settings, worker_database
+from flows.runtime import flow_settings, job, worker_database
 from flows.setup import runs
 
 KEPT_RUNS = timedelta(days=14)
@@ -31,7 +31,7 @@ _again = task(
 )
 
 
-@flow(name="clean-up")
+@job(name="clean-up")
 async def clean_up() -> dict[str, int]:
     """Partitions ahead, retention, what expired, workspaces to be deleted; the counts of each."""
     now = datetime.now(UTC)

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
@@ -19,10 +19,10 @@ from convex.patterns.service import RunReport
 from convex.workspaces.job_requests import Job, finish_requests
 from convex.workspaces.store import list_workspaces
 from flows.fan_out import over_workspaces
-from flows.runtime import announcer, flow_settings, worker_database
+from flows.runtime import announcer, flow_settings, job, worker_database
 
 
-@flow(name="detect-patterns")
+@job(name="detect-patterns")
 async def detect_patterns(workspace_id: UUID | None = None) -> int:
     """Every workspace by itself, or one; how many patterns are shown now.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect import flow
 from prefect.logging import get_run_logger
 
 from convex.db import Identity, Role
@@ -13,10 +12,10 @@ from convex.errors import NotFound
 from convex.workspaces import exports
 from convex.workspaces.export import Exported
 from convex.workspaces.export import export_workspace as write_archive
-from flows.runtime import flow_settings, worker_database
+from flows.runtime import flow_settings, job, worker_database
 
 
-@flow(name="export-workspace")
+@job(name="export-workspace")
 async def export_workspace(workspace_id: UUID, export_id: UUID) -> int:
     """One export that was asked for; how many rows are in it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
@@ -15,10 +15,10 @@ from convex.predictions.service import Foretold, foretell
 from convex.workspaces.job_requests import Job, finish_requests
 from convex.workspaces.store import list_workspaces
 from flows.fan_out import over_workspaces
-from flows.runtime import announcer, flow_settings, worker_database
+from flows.runtime import announcer, flow_settings, job, worker_database
 
 
-@flow(name="forecast-alerts")
+@job(name="forecast-alerts")
 async def forecast_alerts(workspace_id: UUID | None = None) -> int:
     """Each workspace by itself; how many predictions were made.
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
@@ -43,7 +43,7 @@ from convex.metrics.sources.store import (
 from convex.notifications.channels.guard import Guard, Refused
 from convex.secrets import decrypt, load_secrets
 from convex.settings import Settings
-from flows.runtime import announcer, flow_settings, worker_database
+from flows.runtime import announcer, flow_settings, job, worker_database
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class PullResult:
         self.batches += 1
 
 
-@flow(name="pull-metrics", flow_run_name="pull-metrics-{source_id}")
+@job(name="pull-metrics", flow_run_name="pull-metrics-{source_id}")
 async def pull_metrics(source_id: UUID) -> dict[str, int]:
     """Take up everything that the source has beyond its cursor; return the counts of points.
 

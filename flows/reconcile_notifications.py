@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from prefect import flow
 from prefect.logging import get_run_logger
 
 from convex.db import SYSTEM, Identity, Role
 from convex.notifications.reconcile import raise_alert, reconcile
 from convex.workspaces.store import list_workspaces
-from flows.runtime import announcer, worker_database
+from flows.runtime import announcer, job, worker_database
 
 
-@flow(name="reconcile-notifications")
+@job(name="reconcile-notifications")
 async def reconcile_notifications() -> int:
     """How many things do not add up; zero is right.
 

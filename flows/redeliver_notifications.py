@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
@@ -14,7 +14,7 @@ from convex.notifications.channels.registry import open_senders
 from convex.notifications.deliver import Courier
 from convex.notifications.redeliver import redeliver
 from convex.secrets import load_secrets
-from flows.runtime import flow_settings, worker_database
+from flows.runtime import flow_settings, job, worker_database
 
 _PAUSES = [60.0, 300.0, 900.0, 1800.0, 3600.0]
 
@@ -23,7 +23,7 @@ class NotDelivered(Exception):
     """Some notifications still cannot be delivered."""
 
 
-@flow(name="redeliver-notifications")
+@job(name="redeliver-notifications")
 async def redeliver_notifications(notification_ids: list[UUID]) -> dict[str, int]:
     """Try these notifications again; what is over or delivered meanwhile is left alone.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
@@ -16,10 +16,10 @@ from convex.db import Identity, Role
 from convex.errors import Unavailable
 from flows.caches import cache_server, workspace_ids
 from flows.fan_out import over_workspaces
-from flows.runtime import worker_database
+from flows.runtime import job, worker_database
 
 
-@flow(name="refresh-statistics")
+@job(name="refresh-statistics")
 async def refresh_statistics() -> int:
     """The usual reports of every workspace, from the marts into the cache; how many."""
     async with worker_database() as database:

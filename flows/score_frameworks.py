@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
@@ -16,10 +16,10 @@ from convex.scoring.service import ScoreReport, score_workspace
 from convex.workspaces.store import list_workspaces
 from flows.caches import forget_everywhere
 from flows.fan_out import over_workspaces
-from flows.runtime import announcer, worker_database
+from flows.runtime import announcer, job, worker_database
 
 
-@flow(name="score-frameworks")
+@job(name="score-frameworks")
 async def score_frameworks(again: bool = False) -> int:
     """Health and risk of all frameworks; how many snapshots were written.
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from prefect import flow
 from prefect.logging import get_run_logger
 
 from convex.db import SYSTEM, Identity, Role
 from convex.metrics.partitions import ensure_partitions
 from convex.notifications import heartbeat
 from convex.workspaces.store import list_workspaces
-from flows.runtime import announcer, worker_database
+from flows.runtime import announcer, job, worker_database
 
 
-@flow(name="send-heartbeat")
+@job(name="send-heartbeat")
 async def send_heartbeat() -> int:
     """How many workspaces have a heartbeat. What comes of it is the alert flow's."""
     async with worker_database() as database, announcer() as wakes:

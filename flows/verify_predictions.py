@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
 from convex.db import SYSTEM, Identity, Role
-from convex.predictions.record import publish_brier
+from convex.predictions.record import publish_quality
 from convex.predictions.service import verify_workspace
 from convex.workspaces.store import list_workspaces
-from flows.runtime import worker_database
+from flows.runtime import job, worker_database
 
 
-@flow(name="verify-predictions")
+@job(name="verify-predictions")
 async def verify_predictions() -> int:
     """How many were verified."""
     async with worker_database() as database, database.read(SYSTEM) as connection:
@@ -26,7 +26,7 @@ async def verify_predictions() -> int:
     for each in workspaces:
         verified += await verify_one(each)
     async with worker_database() as database, database.read(SYSTEM) as connection:
-        await publish_brier(connection, now=datetime.now(UTC))
+        await publish_quality(connection, now=datetime.now(UTC))
     get_run_logger().info("%d predictions verified in %d workspaces", verified, len(workspaces))
     return verified
 

@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
@@ -22,7 +22,7 @@ from convex.insights import nightly, recommendations
 from convex.insights.claude import Claude
 from convex.insights.model import Insight
 from convex.workspaces.store import list_workspaces
-from flows.runtime import flow_settings, worker_database
+from flows.runtime import flow_settings, job, worker_database
 
 _POLL_SECONDS = 20.0
 
@@ -35,7 +35,7 @@ _again = task(
 _once = task(cache_policy=NO_CACHE, persist_result=False)  # a second try would pay twice
 
 
-@flow(name="write-insights")
+@job(name="write-insights")
 async def write_insights(collect_only: bool = False) -> dict[str, int]:
     """What was written, by who wrote it: {"claude": n, "template": n, "waiting": n}.
 

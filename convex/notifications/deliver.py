@@ -25,6 +25,7 @@ from convex.secrets import decrypt
 from convex.settings import SecretSettings, Settings
 from convex.telemetry import get_log
 from convex.telemetry.metrics import notification_latency, notifications
+from convex.telemetry.traces import resume, span
 
 _log = get_log(__name__)
 _SHORTEST_SECRET = 6  # letters; shorter ones are words that a message may have anyway
@@ -70,7 +71,29 @@ class Courier:
         self._opened: dict[UUID, tuple[int, Mapping[str, Any]]] = {}
 
     async def deliver(self, claim: Claim) -> Attempt:
-        """Attempt it once; never raises but for cancellation."""
+        """Attempt it once; never raises but for cancellation.
+
+        What it does belongs to the trace of the request that caused it.
+        """
+        if not claim.traceparent:
+            return await self._deliver(claim)
+        with (
+            resume(claim.traceparent),
+            span(
+                f"deliver by {claim.channel_kind.value}",
+                kind="producer",
+                convex__notification_id=str(claim.id),
+                convex__kind=claim.kind.value,
+                convex__attempt=claim.attempt,
+            ) as recorded,
+        ):
+            attempt = await self._deliver(claim)
+            recorded.tell(convex__outcome=attempt.outcome.value)
+            if attempt.outcome is not Outcome.DELIVERED:
+                recorded.fail(attempt.outcome.value)
+            return attempt
+
+    async def _deliver(self, claim: Claim) -> Attempt:
         started_at = datetime.now(UTC)
         try:
             receipt = await self._send(claim)

@@ -125,6 +125,7 @@ class Transition:
     author_id: UUID | None = None
     author: str | None = None
     value: float | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,12 +68,13 @@ recorded AS (
 """
 _RETURNED = """
     n.id, n.workspace_id, n.trigger_id, n.kind, n.recipient_id, n.channel_id, n.channel_kind,
-    n.step, n.severity, n.group_key, n.payload, n.attempts, n.due_at, n.created_at
+    n.step, n.severity, n.group_key, n.payload, n.attempts, n.due_at, n.created_at, n.transition_id
 """
 _WITH_DESTINATION = """
 SELECT claimed.*, u.email, u.name AS recipient_name, c.config, c.secret,
-    coalesce(c.version, 0) AS channel_version
+    coalesce(c.version, 0) AS channel_version, x.traceparent
 FROM claimed
+LEFT JOIN convex.trigger_transitions AS x ON x.id = claimed.transition_id
 LEFT JOIN convex.users AS u ON u.id = claimed.recipient_id
 LEFT JOIN convex.channels AS c ON c.id = claimed.channel_id
 ORDER BY claimed.due_at
@@ -171,6 +172,7 @@ class Claim:
     sealed: bytes | None = field(repr=False)
     channel_version: int = 0
     carried: Sequence[Part] = ()
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +306,7 @@ def _claim(row: DictRow, carried: Sequence[Part]) -> Claim:
         sealed=None if row["secret"] is None else bytes(row["secret"]),
         channel_version=row["channel_version"],
         carried=carried,
+        traceparent=row["traceparent"],
     )
 
 

@@ -101,7 +101,13 @@ async def plan_and_save(
     new = [one for made in plans.values() for one in made.notifications]
     changes = [one for made in plans.values() for one in made.changes]
     told = [one for one in new if one.state is State.DELIVERED]
-    claims = [] if lease is None else _claims(new, context, lease, now)
+    traces = {
+        one.id: one.traceparent
+        for several in transitions.values()
+        for one in several
+        if one.traceparent
+    }
+    claims = [] if lease is None else _claims(new, context, lease, now, traces)
     events = inbox.event_queries(entry_of(one, now) for one in told)
     writes = ledger_store.save_queries(
         new, changes, now, lease=lease, leased={claim.id for claim in claims}
@@ -197,7 +203,11 @@ def _groups(triggers: Iterable[Trigger]) -> set[str]:
 
 
 def _claims(
-    planned: Sequence[Planned], context: Context, lease: Lease, now: datetime
+    planned: Sequence[Planned],
+    context: Context,
+    lease: Lease,
+    now: datetime,
+    traces: Mapping[int, str],
 ) -> list[Claim]:
     """What is due at once, as claims; not what waits for another or for a circuit to close."""
     carried: dict[UUID, list[Part]] = {}
@@ -241,6 +251,7 @@ def _claims(
                 sealed=way.sealed if way else None,
                 channel_version=way.version if way else 0,
                 carried=carried.get(one.id, ()),
+                traceparent=traces.get(one.transition_id or 0),
             )
         )
     return claims

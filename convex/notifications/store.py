@@ -48,7 +48,8 @@ LEFT JOIN convex.alert_rules AS r ON r.id = t.rule_id
 """
 _TRANSITION_ROWS = f"""
 SELECT {_TRIGGER_COLUMNS}, x.id AS transition_id, x.kind, x.at, x.reason AS transition_reason,
-    x.note, x.author_id, x.to_state, x.value AS transition_value, u.name AS author
+    x.note, x.author_id, x.to_state, x.value AS transition_value, x.traceparent,
+    u.name AS author
 FROM convex.trigger_transitions AS x
 INNER JOIN convex.alert_triggers AS t ON t.id = x.trigger_id AND NOT t.historical
 {_TRIGGER_JOINS}
@@ -351,6 +352,7 @@ def _transition(row: DictRow, queued_at: datetime) -> Transition:
         author_id=row["author_id"],
         author=row["author"],
         value=row["transition_value"],
+        traceparent=row["traceparent"],
     )
 
 

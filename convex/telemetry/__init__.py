@@ -1,6 +1,7 @@
-"""How Convex is observed: structured logs without secrets, and its own metrics.
+"""How Convex is observed: structured logs without secrets, its own metrics, and traces.
 
-Owns the form of a log line and the names of the metrics; knows nothing of what is counted. Metrics
+Owns the form of a log line, the names of the metrics and how a trace is carried; knows nothing of
+what is counted. Metrics
 of all processes of one home are merged when PROMETHEUS_MULTIPROC_DIR names a folder that they
 share (prometheus-client's own convention, read when it is first imported).
 """

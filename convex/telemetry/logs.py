@@ -12,6 +12,8 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
+from convex.telemetry.traces import current_trace
+
 _HIDDEN = "[hidden]"
 _SECRET_NAMES = re.compile(
     r"pass(word|wd)|secret|token|authori[sz]ation|cookie|api_?key$|signing_key|encryption_key",
@@ -40,6 +42,7 @@ def configure_logs(level: str = "INFO", *, service: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         name_service,
+        name_trace,
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
@@ -86,6 +89,13 @@ def bind(**facts: object) -> Mapping[str, object]:
 def unbind(tokens: Mapping[str, object]) -> None:
     """Take back what `bind` added."""
     structlog.contextvars.reset_contextvars(**tokens)  # type: ignore[arg-type]
+
+
+def name_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Add the ids of the trace that the line belongs to, if there is one."""
+    if traceparent := current_trace():
+        event["trace_id"], event["span_id"] = traceparent[3:35], traceparent[36:52]
+    return event
 
 
 def hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -23,6 +23,7 @@ from convex.notifications.channels.forms import alertmanager, cloudevent, pagerd
 from convex.notifications.channels.http import Poster
 from convex.notifications.channels.message import Message
 from convex.notifications.channels.port import DELIVERED, Destination, Outcome, Receipt, failed
+from convex.telemetry.traces import current_trace
 
 PREFIX = "whsec_"
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -74,8 +75,10 @@ class WebhookSender:
         headers: Mapping[str, str],
         keys: Sequence[str] = (),
     ) -> Receipt:
+        trace = current_trace()
         signed = {
             **headers,
+            **({"traceparent": trace} if trace else {}),
             "Content-Type": content_type,
             **sign(keys, webhook_id(message), int(self._clock()), body),
         }
