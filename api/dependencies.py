@@ -18,6 +18,7 @@ from convex.db import Connection, Role
 from convex.errors import NotAuthenticated, NotPermitted, TooManyRequests
 
 HOURLY_REQUESTS = 1000
+REFUSED_TOKENS, _REFUSED_SECONDS = 300, 300  # of one address; a wrong setting is soon noticed
 _HOUR = 3600
 
 bearer = HTTPBearer(
@@ -36,10 +37,25 @@ async def identify(request: Request) -> Caller:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated("Send `Authorization: Bearer …` with an access token or an API key.")
-    caller = await resources_of(request).authenticator.authenticate(token.strip())
+    try:
+        caller = await resources_of(request).authenticator.authenticate(token.strip())
+    except NotAuthenticated:
+        await _count_refused(request)
+        raise
     request.scope["state"]["authenticated"] = caller
     request.scope["state"]["caller"] = caller.name
     return caller
+
+
+async def _count_refused(request: Request) -> None:
+    """Who only guesses is turned away. Raises `TooManyRequests`."""
+    resources = resources_of(request)
+    host = request.client.host if request.client else "unknown"
+    window = await resources.limiter.hit(
+        f"refused-from:{host}", REFUSED_TOKENS, _REFUSED_SECONDS, resources.now()
+    )
+    if window is not None and window.exceeded:
+        tell_limit(request, window, _REFUSED_SECONDS)
 
 
 async def _admit(request: Request, _: Annotated[object, Depends(bearer)]) -> Caller:

@@ -56,6 +56,7 @@ class _Local:
     async def apply(self, files: Texts, orphans: str, expect: str | None) -> dict[str, Any]:
         from convex.alerts.code.plan import Orphans, Plan
         from convex.alerts.code.service import apply_files
+        from convex.cache import Area, Cache, CacheServer
         from convex.db.roles import role_url
         from convex.embedded.valkey import redis_url
         from convex.live import Announcer
@@ -77,8 +78,10 @@ class _Local:
             if problems := error.details.get("problems"):
                 return Plan([], list(problems)).as_json()
             raise
+        assert identity.workspace_id is not None
+        async with CacheServer.open(redis_url(settings)) as server:
+            await Cache(server).forget(identity.workspace_id, Area.RULES)
         if applied.cursor is not None:
-            assert identity.workspace_id is not None
             wakes = Announcer.open(role_url(settings, "convex_worker"), redis_url(settings))
             async with wakes as announcer:
                 announcer.announce(identity.workspace_id, applied.cursor)
