@@ -186,6 +186,9 @@ class Settings(BaseSettings):
     api_port: Port = Field(8000, description="Port of the API and the web page.")
     prefect_port: Port = Field(4200, description="Port of the Prefect server.")
     public_url: str = Field("", description="Address that members reach; empty: host and port.")
+    allowed_origins: frozenset[str] = Field(
+        frozenset(), description="Origins of other pages that may call the API from a browser."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     deletion_grace: Duration = Field(
         timedelta(days=7), description="Time to undo the deletion of a workspace."
