@@ -101,7 +101,7 @@ class Stand:
         """Everything below `convex up`, zombies too."""
         if self._child is None:
             return []
-        return list(_below(self._child.pid))
+        return list(below(self._child.pid))
 
     def living(self, kind: str) -> list[int]:
         """The processes of one of `VICTIMS` that run now."""
@@ -163,7 +163,8 @@ def _everybody() -> dict[int, Process]:
     return found
 
 
-def _below(pid: int) -> Iterator[Process]:
+def below(pid: int) -> Iterator[Process]:
+    """Children, their children, and so on."""
     children: dict[int, list[Process]] = {}
     for one in _everybody().values():
         children.setdefault(one.parent, []).append(one)
