@@ -76,13 +76,13 @@ web: $(NODE_READY) ## Build the page into api/static
 
 # On a running demo: its home and port are CONVEX_HOME and CONVEX_API_PORT, as for `convex up`.
 screenshots: $(READY) browser ## Every page of the running demo, light and dark, as pictures
-	$(BIN)/python web/tools/screenshots.py
+	$(BIN)/python -m web.tools.screenshots
 
 lighthouse: $(NODE_READY) browser ## Lighthouse's figures of the running demo's pages (PAGES="/ /rules")
-	$(BIN)/python web/tools/lighthouse.py $(PAGES)
+	$(BIN)/python -m web.tools.lighthouse $(PAGES)
 
 web-speed: $(READY) browser ## How fast the running demo's page scrolls 10,000 alerts and draws 100,000 points
-	$(BIN)/python web/tools/speed.py
+	$(BIN)/python -m web.tools.speed
 
 format: $(READY) ## Format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

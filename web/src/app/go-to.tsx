@@ -23,13 +23,14 @@ export function GoTo() {
       <button
         type="button"
         onClick={() => setOpen(true)}
-        aria-label="Go to"
         aria-keyshortcuts={isMac ? "Meta+K" : "Control+K"}
         className="flex h-8 items-center gap-2 rounded-md border border-line bg-surface px-2.5 text-xs text-muted shadow-card transition-colors hover:text-ink lg:w-52"
       >
         <Search size={14} aria-hidden />
-        <span className="max-lg:hidden">Go to…</span>
-        <kbd className="ml-auto font-sans text-2xs max-lg:hidden">{isMac ? "⌘ K" : "Ctrl K"}</kbd>
+        <span className="max-lg:sr-only">Go to…</span>
+        <kbd aria-hidden className="ml-auto font-sans text-2xs max-lg:hidden">
+          {isMac ? "⌘ K" : "Ctrl K"}
+        </kbd>
       </button>
       <Suspense>{open && <Palette onClose={() => setOpen(false)} />}</Suspense>
     </>

@@ -27,7 +27,7 @@ export function RulesCode() {
   return (
     <div className="grid items-start gap-5 xl:grid-cols-2">
       <Card className="min-w-0">
-        <CardHeader title="As they are" hint="YAML that can be planned and applied">
+        <CardHeader title="As they are">
           <Select
             aria-label="Rules of"
             className="w-44"

@@ -7,6 +7,10 @@ const tenths = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
 /** Units whose values are shares of one. */
 const SHARES = new Set(["ratio", "fraction", "share"]);
 
+export function isShare(unit: string): boolean {
+  return SHARES.has(unit);
+}
+
 export function count(value: number): string {
   return Math.abs(value) < 100_000 ? whole.format(value) : compact.format(value);
 }

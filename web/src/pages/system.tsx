@@ -20,12 +20,16 @@ export default function SystemPage() {
     <>
       <PageTitle>System</PageTitle>
       <div className="mx-auto grid max-w-6xl items-start gap-5 lg:grid-cols-2">
-        <Health />
-        <Queues />
-        <Integrations />
-        <Cache />
-        <OwnMetrics />
-        <Changes />
+        <div className="flex min-w-0 flex-col gap-5">
+          <Health />
+          <Integrations />
+        </div>
+        <div className="flex min-w-0 flex-col gap-5">
+          <OwnMetrics />
+          <Queues />
+          <Cache />
+          <Changes />
+        </div>
       </div>
     </>
   );
@@ -135,7 +139,7 @@ function Integrations() {
             <li key={`${one.kind} ${one.name}`} className={row}>
               <Dot state={one.state} />
               <span className="min-w-0 flex-1">
-                {one.kind === one.name ? title(one.name) : one.name}{" "}
+                {one.kind === one.name ? (NAMES[one.name] ?? title(one.name)) : one.name}{" "}
                 {one.kind !== one.name && <Tag>{title(one.kind)}</Tag>}
                 <span className="block text-pretty text-muted">{one.detail}</span>
               </span>
@@ -217,6 +221,8 @@ function Trail() {
     </Card>
   );
 }
+
+const NAMES: Record<string, string> = { oidc: "Sign-in by OpenID", email: "E-mail" };
 
 const dots: Record<Integration["state"], string> = {
   healthy: "bg-good",

@@ -1,3 +1,4 @@
+import { instantReader } from "@/format/instant";
 import type { ChartLine } from "./time-chart";
 
 /** null breaks the line; undefined only says that this line has no point at that time. */
@@ -32,10 +33,10 @@ function alone({ points, step }: ChartLine): Aligned {
   const values: Column = [];
   const lowest: Column = [];
   const highest: Column = [];
-  let before = -Infinity;
-  for (const [index, point] of points.entries()) {
+  let before = Infinity;
+  points.forEach((point, index) => {
     const moment = at[index] ?? NaN;
-    if (moment - before > GAP * usual && before !== -Infinity) {
+    if (moment - before > GAP * usual) {
       times.push(before + usual);
       values.push(null);
       lowest.push(null);
@@ -46,7 +47,7 @@ function alone({ points, step }: ChartLine): Aligned {
     lowest.push(point.min);
     highest.push(point.max);
     before = moment;
-  }
+  });
   return { times, columns: [values], lowest, highest };
 }
 
@@ -83,7 +84,8 @@ function together(lines: readonly ChartLine[]): Aligned {
 }
 
 function secondsOf(points: ChartLine["points"]): number[] {
-  return points.map(({ timestamp }) => Date.parse(timestamp) / 1000);
+  const read = instantReader();
+  return points.map(({ timestamp }) => read(timestamp));
 }
 
 /** The median time between neighbours, in seconds. */

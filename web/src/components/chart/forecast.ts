@@ -1,6 +1,7 @@
 /** A forecast as lines of a chart: the expected value, and the edges of its bands from wide to narrow. */
 import type uPlot from "uplot";
 import type { Forecast } from "@/api/types";
+import { isShare } from "@/format/number";
 import type { ChartLine } from "./time-chart";
 
 type Hour = Forecast["points"][number];
@@ -19,14 +20,28 @@ const HOUR_S = 3600;
 /** How strongly each band is drawn, from wide to narrow; they lie upon each other. */
 const STRENGTH = [9, 11, 14] as const;
 
-export function forecastLines(points: readonly Hour[]): ChartLine[] {
+/** What a value can be at all. The method does not know it, and a share of −20 % would be nonsense. */
+export interface Bounds {
+  least: number;
+  most: number;
+}
+
+export function boundsOf(measured: readonly { value: number }[], unit: string): Bounds {
+  const negative = measured.some(({ value }) => value < 0);
+  const least = negative ? -Infinity : 0;
+  return { least, most: isShare(unit) && measured.every(({ value }) => value <= 1) ? 1 : Infinity };
+}
+
+export function forecastLines(points: readonly Hour[], { least, most }: Bounds): ChartLine[] {
   return EDGES.map((edge) => ({
     label: edge === "value" ? "Forecast" : edge,
     step: HOUR_S,
     points: points.flatMap((hour) => {
-      const value = hour[edge];
+      const said = hour[edge];
       // A night in which nothing is ever measured has no forecast either.
-      return value === null ? [] : [{ timestamp: hour.timestamp, value, min: value, max: value, count: 1 }];
+      if (said === null) return [];
+      const value = Math.min(most, Math.max(least, said));
+      return [{ timestamp: hour.timestamp, value, min: value, max: value, count: 1 }];
     }),
   }));
 }

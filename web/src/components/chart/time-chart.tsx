@@ -6,7 +6,7 @@ import { useTheme } from "@/components/theme";
 import { useZone } from "@/components/time";
 import { quantity, tick } from "@/format/number";
 import { align } from "./align";
-import { forecastBands, forecastLines, forecastSeries } from "./forecast";
+import { boundsOf, forecastBands, forecastLines, forecastSeries } from "./forecast";
 import { legend } from "./legend";
 
 export interface ChartLine {
@@ -57,9 +57,19 @@ export default function TimeChart(props: TimeChartProps) {
   const { data, began } = useMemo(
     () => ({
       began: performance.now(),
-      data: align(forecast === null ? lines : [...lines, ...forecastLines(forecast.points)]),
+      data: align(
+        forecast === null
+          ? lines
+          : [...lines, ...forecastLines(forecast.points, boundsOf(lines[0]?.points ?? [], unit))],
+      ),
     }),
-    [lines, forecast],
+    [lines, forecast, unit],
+  );
+
+  const { label } = props;
+  const description = useMemo(
+    () => describe({ label, lines, unit, thresholds, forecast }),
+    [label, lines, unit, thresholds, forecast],
   );
 
   useEffect(() => {
@@ -150,7 +160,7 @@ export default function TimeChart(props: TimeChartProps) {
     };
   }, [data, began, lines, forecast, unit, from, to, thresholds, episodes, together, theme, zone]);
 
-  return <div ref={holder} role="img" aria-label={describe(props)} className="absolute inset-0" />;
+  return <div ref={holder} role="img" aria-label={description} className="absolute inset-0" />;
 }
 
 const FONT = '11px Inter, ui-sans-serif, system-ui, -apple-system, "Segoe UI", sans-serif';
@@ -262,21 +272,24 @@ function drawThresholds(
   ctx.restore();
 }
 
-function describe({ label, lines, unit, thresholds = NO_THRESHOLDS, forecast }: TimeChartProps): string {
+interface Described extends Pick<TimeChartProps, "label" | "lines" | "unit"> {
+  thresholds: readonly Threshold[];
+  forecast: Forecast | null;
+}
+
+function describe({ label, lines, unit, thresholds, forecast }: Described): string {
   const parts = lines.map(({ label: name, points }) => {
     const newest = points.at(-1);
-    const values = points.map(({ value }) => value);
-    const range = `between ${quantity(smallest(values), unit)} and ${quantity(-smallest(values.map((v) => -v)), unit)}`;
-    return newest === undefined
-      ? `${name}: no points`
-      : `${name}: last ${quantity(newest.value, unit)}, ${range}`;
+    if (newest === undefined) return `${name}: no points`;
+    let [least, most] = [Infinity, -Infinity];
+    for (const { value } of points) {
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+    return `${name}: last ${quantity(newest.value, unit)}, between ${quantity(least, unit)} and ${quantity(most, unit)}`;
   });
   const limits = thresholds.map(({ value, label: name }) => `${name} at ${quantity(value, unit)}`);
   const expected = forecast?.points.at(-1);
   const ahead = expected === undefined ? [] : [`Expected at the end: ${quantity(expected.value, unit)}`];
   return [label, ...parts, ...ahead, ...limits].join(". ");
-}
-
-function smallest(values: readonly number[]): number {
-  return values.reduce((least, value) => Math.min(least, value), Infinity);
 }

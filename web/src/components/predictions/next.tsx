@@ -6,7 +6,7 @@ import { Empty, Failure } from "@/components/states";
 import { Card, CardHeader } from "@/components/ui/card";
 import { SkeletonRows } from "@/components/ui/skeleton";
 import { useRiskiest } from "@/data/predictions";
-import { title } from "@/format/words";
+import { ruleName, title } from "@/format/words";
 
 /** The few that are likeliest to matter next. */
 export function NextAlerts() {
@@ -45,10 +45,10 @@ function Row({ prediction }: { prediction: Prediction }) {
       {severity !== null && <SeverityIcon severity={severity as Severity} className="mt-0.5" />}
       <div className="min-w-0 flex-1">
         <Link to={to} className="block truncate row-link text-sm font-medium">
-          {rule_name ?? framework_name}
+          {rule_name === null ? framework_name : ruleName({ rule_name, framework_name })}
         </Link>
         <p className="truncate text-xs text-muted">
-          {title(kind)} within {horizon_hours} h
+          {framework_name} · {title(kind).toLowerCase()} within {horizon_hours} h
         </p>
       </div>
       <p className="numbers text-right text-sm font-semibold">

@@ -1,7 +1,7 @@
 import clsx from "clsx";
 
 export function Skeleton({ className }: { className?: string }) {
-  return <div aria-hidden className={clsx("animate-breathe rounded-md bg-sunken", className)} />;
+  return <div aria-hidden data-loading className={clsx("animate-breathe rounded-md bg-sunken", className)} />;
 }
 
 /** Rows of a list that is on its way; says so to a screen reader. */
