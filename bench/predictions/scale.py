@@ -42,7 +42,7 @@ def measure_scale() -> dict[str, Any]:
     for horizon in HORIZONS:
         past = hindcast(tables[horizon], panel.hours - 24, panel.hours, most_rows=LIVE_ROWS)
         assert past.fitted is not None
-        models[horizon] = Model(past.fitted, past.weights, past.map_, members)
+        models[horizon] = Model(past.fitted, past.weights, past.map_, True, members)
     trained_in = time.perf_counter() - began
     times: list[float] = []
     processor: list[float] = []

@@ -9,7 +9,8 @@ enough; "trusted" are the predictions that were more than a base rate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from convex.metrics.model import HOUR, BoolArray, FloatArray, to_datetime, to_microseconds
 from convex.predictions.features import build_tables
-from convex.predictions.forecast import LIVE_ROWS, REFIT_DAYS, choose_trained, origins_of
+from convex.predictions.forecast import LIVE_ROWS, choose_trained, origins_of
 from convex.predictions.gates import LEAST_DAYS, LEAST_TRIGGERS
 from convex.predictions.hindcast import FIRST_DAYS, Hindcast, hindcast
 from convex.predictions.history import Known
@@ -27,40 +28,69 @@ from convex.predictions.panel import Panel, count_before
 from convex.predictions.present import score_json
 from convex.predictions.scorecard import Score, score
 
+BACKTEST_REFIT_DAYS = 14  # live models are trained each night
 WARM_UP_DAYS = 92  # predicted before the range begins, so that weights have settled
 _WEEK = 168
 
 Shown = Callable[[float], None]
 
 
-def backtest(
-    panel: Panel, since: int, until: int, *, shown: Shown | None = None
-) -> dict[int, dict[str, Any]]:
-    """Scores by horizon, of windows inside hours [since, until) of the panel."""
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What would have been said of the rules of `panel` in hours [since, until), by horizon."""
+
+    panel: Panel
+    since: int
+    until: int
+    past: Mapping[int, Hindcast]
+
+    def scores(self, since: int, until: int) -> dict[int, dict[str, Any]]:
+        """Of windows inside hours [since, until) by horizon."""
+        known = count_before(self.panel.openings)
+        return {
+            horizon: _scores(past, self.panel, known, since, until)
+            for horizon, past in self.past.items()
+        }
+
+
+def replay(
+    panel: Panel,
+    since: int,
+    until: int,
+    *,
+    horizons: Sequence[int] = HORIZONS,
+    shown: Shown | None = None,
+) -> Replay:
+    """Predict at every origin of the hours [since, until) of the panel, as it could be then."""
     trained = choose_trained(panel)
-    if len(trained) == 0:
-        return {}
     part = panel.part(trained)
+    past: dict[int, Hindcast] = {}
+    if len(trained) == 0:
+        return Replay(part, since, until, past)
     tables = build_tables(part, origins_of(panel.hours))
-    known = count_before(part.openings)
-    found = {}
-    for number, horizon in enumerate(HORIZONS):
+    for number, horizon in enumerate(horizons):
 
         def tell(done: float, number: int = number) -> None:
             if shown is not None:
-                shown((number + done) / len(HORIZONS))
+                shown((number + done) / len(horizons))
 
-        past = hindcast(
+        past[horizon] = hindcast(
             tables[horizon],
             since - WARM_UP_DAYS * 24,
             until,
-            refit_days=REFIT_DAYS,
+            refit_days=BACKTEST_REFIT_DAYS,
             most_rows=LIVE_ROWS,
             final_fit=False,
             shown=tell,
         )
-        found[horizon] = _scores(past, part, known, since, until)
-    return found
+    return Replay(part, since, until, past)
+
+
+def backtest(
+    panel: Panel, since: int, until: int, *, shown: Shown | None = None
+) -> dict[int, dict[str, Any]]:
+    """Scores by horizon, of windows inside hours [since, until) of the panel."""
+    return replay(panel, since, until, shown=shown).scores(since, until)
 
 
 def _scores(

@@ -41,12 +41,15 @@ class Model:
     fitted: Fitted
     weights: FloatArray
     map_: tuple[float, float]
+    trusted: bool
     members: IntArray
 
     def ask(self, table: Table, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         """Experts × rules and the mixture, at the table's newest origin; `rows` of the panel."""
         newest = slice(len(table.origins) - 1, len(table.origins))
         experts = self.fitted.predict(table, newest, self.members[rows])[:, :, 0]
+        if not self.trusted:
+            return experts, table.climatology[:, -1].copy()
         return experts, recalibrate(mix(self.weights, experts), self.map_)
 
 
@@ -55,7 +58,7 @@ class Outlook:
     """One horizon for all rules of the panel, as probabilities (0–1).
 
     `card` scores the hindcast of the last 8 weeks over rules with enough triggers, `by_rule` each
-    of them, by its row.
+    of them, by its row. Unless `trusted`, the probability is the base rate.
     """
 
     horizon: int
@@ -67,6 +70,7 @@ class Outlook:
     by_rule: Mapping[int, Score]
     weights: Mapping[str, float]
     map_: tuple[float, float]
+    trusted: bool
     trained_rows: int
 
 
@@ -109,7 +113,7 @@ def forecast(panel: Panel, *, shown: Shown | None = None) -> dict[int, Outlook]:
             shown=tell,
         )
         assert past.fitted is not None
-        models[horizon] = Model(past.fitted, past.weights, past.map_, members)
+        models[horizon] = Model(past.fitted, past.weights, past.map_, past.trusted, members)
         outlooks[horizon] = _empty_outlook(panel, trained, past)
     _fill(outlooks, models, tables, trained)
     rest = np.setdiff1d(np.arange(len(panel.rules)), trained)
@@ -206,5 +210,6 @@ def _empty_outlook(panel: Panel, trained: IntArray, past: Hindcast) -> Outlook:
         by_rule,
         dict(zip((expert.value for expert in EXPERTS), past.weights.tolist(), strict=True)),
         past.map_,
+        past.trusted,
         past.fitted.rows,
     )

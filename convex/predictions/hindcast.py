@@ -28,7 +28,8 @@ Shown = Callable[[float], None]
 class Hindcast:
     """One horizon, at `origins`: outcome, base rate, mixture and experts (× rules × origins).
 
-    `weights` and `map_` are what the next prediction is mixed with, `fitted` what asks the experts.
+    `weights` and `map_` are what the next prediction is mixed with, `fitted` what asks the experts;
+    `trusted` says whether the mixture is used at all, or the base rate.
     """
 
     horizon: int
@@ -39,6 +40,7 @@ class Hindcast:
     mixed: FloatArray
     weights: FloatArray
     map_: tuple[float, float]
+    trusted: bool
     fitted: Fitted | None = field(repr=False)
 
 
@@ -69,44 +71,64 @@ def hindcast(
         if shown is not None:
             shown((number + 1) / (len(starts) + final_fit))
     outcome = table.outcome[:, columns]
-    mixed, weights, map_ = _mix_along(experts, outcome, origins, table.horizon, until)
+    base = table.climatology[:, columns]
+    mixed, state = _mix_along(experts, base, outcome, origins, table.horizon, until)
     last = fit_experts(table, until, most_rows) if final_fit else None
     return Hindcast(
         table.horizon,
         origins,
         outcome,
-        table.climatology[:, columns],
+        base,
         experts,
         mixed,
-        weights,
-        map_,
+        state.weights,
+        state.map_,
+        state.trusted,
         last,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    weights: FloatArray
+    map_: tuple[float, float]
+    trusted: bool
+
+
 def _mix_along(
-    experts: FloatArray, outcome: FloatArray, origins: IntArray, horizon: int, until: int
-) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
+    experts: FloatArray,
+    base: FloatArray,
+    outcome: FloatArray,
+    origins: IntArray,
+    horizon: int,
+    until: int,
+) -> tuple[FloatArray, _State]:
     """The mixture at each origin, from outcomes that had ended, and the state at the end."""
     count = len(origins)
     mixed = np.empty(experts.shape[1:])
     plain = np.empty(experts.shape[1:])
+    used = np.zeros(count, np.bool_)
     step = float(origins[1] - origins[0]) if count > 1 else 1.0
     # so that the number of origins a day does not matter
     loss = mixture.losses(experts, outcome).sum(axis=1) * (step / 6.0)
     discounted = np.zeros(len(EXPERTS))
+    against = mixture.losses(base, outcome).sum(axis=0) * (step / 6.0)
+    gained = 0.0  # log loss that the mixture, used or not, has spared
     at = int(origins[0]) if count else until
     ended = 0
     map_ = (1.0, 0.0)
     mapped_at = at
 
     def advance(now: int) -> None:
-        nonlocal discounted, at, ended
+        nonlocal discounted, gained, at, ended
         discounted = discounted * mixture.discount(now - at)
+        gained *= mixture.discount(now - at)
         at = now
         while ended < count and origins[ended] + horizon <= now:
             age = now - int(origins[ended]) - horizon
             discounted = discounted + loss[:, ended] * mixture.discount(age)
+            own = mixture.losses(mixed[:, ended], outcome[:, ended]).sum() * (step / 6.0)
+            gained += float(against[ended] - own) * mixture.discount(age)
             ended += 1
 
     def calibrate(now: int) -> tuple[float, float]:
@@ -124,5 +146,7 @@ def _mix_along(
         weights = mixture.weights_of(discounted, horizon)
         plain[:, index] = mixture.mix(weights, experts[:, :, index])
         mixed[:, index] = mixture.recalibrate(plain[:, index], map_)
+        used[index] = gained > 0
     advance(until)
-    return mixed, mixture.weights_of(discounted, horizon), calibrate(until)
+    state = _State(mixture.weights_of(discounted, horizon), calibrate(until), gained > 0)
+    return np.where(used, mixed, base), state

@@ -3,23 +3,37 @@
 Weights are proportional to exp(−η · L), L the expert's log loss over outcomes that have ended, each
 halved every 42 days; η falls with the horizon, because overlapping windows tell the same thing
 again and again. The mixture is the weighted mean of log odds. A ridge-bound Platt map towards the
-identity, fitted each week on the 56 days before, puts it right where it is off on the whole.
+identity, fitted each week on the 56 days before, puts it right where it is off on the whole. What
+comes of it is used only while it has a smaller log loss than the base rate over the outcomes that
+have ended; before there are any, and whenever it has not, the base rate itself is the prediction.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from convex.metrics.model import FloatArray
 from convex.predictions.features import logit, sigmoid
 from convex.predictions.logistic import newton
-from convex.predictions.model import EXPERTS
+from convex.predictions.model import EXPERTS, Expert
 
 HALF_LIFE_DAYS = 42.0
 RATE = 0.5
 RECALIBRATION_DAYS = 56
 _RIDGE = 100.0  # outcomes that the identity counts for
-_PRIOR = np.array([0.4] + [0.1] * (len(EXPERTS) - 1))  # before anything has ended
+# Before anything has ended: half for the mean of two pooled models, little for what knows less.
+_SHARES: Mapping[Expert, float] = {
+    Expert.CLIMATOLOGY: 0.2,
+    Expert.SEASONAL: 0.02,
+    Expert.CROSSING: 0.02,
+    Expert.EVENTS: 0.02,
+    Expert.LOGISTIC: 0.12,
+    Expert.BOOSTING: 0.12,
+    Expert.BLEND: 0.5,
+}
+_PRIOR = np.array([_SHARES[expert] for expert in EXPERTS])
 
 
 def losses(probabilities: FloatArray, outcome: FloatArray) -> FloatArray:

@@ -20,7 +20,13 @@ from convex.predictions import store
 from convex.predictions.model import HORIZON_OF
 from convex.predictions.present import score_json
 from convex.predictions.scorecard import Score, score, skill_interval
-from convex.telemetry.metrics import prediction_brier
+from convex.telemetry.metrics import (
+    prediction_auc,
+    prediction_brier,
+    prediction_calibration,
+    prediction_skill,
+    predictions_verified,
+)
 
 RECENT = timedelta(weeks=8)
 HREF = "/api/v1/predictions/scorecard"
@@ -100,14 +106,26 @@ def _summed(weeks: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-async def publish_brier(connection: Connection, *, now: datetime) -> dict[int, float]:
-    """Set `convex_prediction_brier` to the Brier scores of the last 8 weeks, of all that the
-    identity sees; returns them by horizon.
+async def publish_quality(connection: Connection, *, now: datetime) -> dict[int, float]:
+    """Set `convex_prediction_*` to the figures of the last 8 weeks, of all that the identity sees;
+    returns the Brier scores by horizon.
     """
-    found = await store.read_brier(connection, since=now - RECENT)
-    for hours, brier in found.items():
-        prediction_brier.labels(horizon=f"{hours}h").set(brier)
-    return found
+    found = await store.read_quality(connection, since=now - RECENT)
+    for row in found:
+        horizon = f"{row['hours']}h"
+        prediction_brier.labels(horizon=horizon).set(row["brier"])
+        predictions_verified.labels(horizon=horizon).set(row["n"])
+        prediction_calibration.labels(horizon=horizon).set(row["ece"])
+        if row["auc"] is not None:
+            prediction_auc.labels(horizon=horizon).set(row["auc"])
+        own, base = np.array(row["own"], np.float64), np.array(row["base"], np.float64)
+        if base.sum() > 0:
+            skill = 1 - float(own.sum() / base.sum())
+            prediction_skill.labels(horizon=horizon, bound="estimate").set(skill)
+        if (interval := skill_interval(own, base)) is not None:
+            for bound, value in zip(("low", "high"), interval, strict=True):
+                prediction_skill.labels(horizon=horizon, bound=bound).set(value)
+    return {row["hours"]: row["brier"] for row in found}
 
 
 def _parts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

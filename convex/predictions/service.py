@@ -129,7 +129,7 @@ def rows_of(
                     "climatology": round(100 * base, 2),
                     "confidence": confidence.value,
                     "risk_score": round(risk_of(probability, facts.severity), 2),
-                    "model": BASE_RATE if low else MODEL,
+                    "model": BASE_RATE if low or not outlook.trusted else MODEL,
                     "preventive_actions": propose(facts.id, evidence.get(facts.id, Evidence())),
                     "inputs": {
                         "reason": why,

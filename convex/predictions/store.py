@@ -287,15 +287,35 @@ async def read_weekly_sums(
     return await rows.fetchall()
 
 
-async def read_brier(connection: Connection, *, since: datetime) -> dict[int, float]:
-    """The mean Brier score by horizon in hours, of everything the identity sees verified since."""
+async def read_quality(connection: Connection, *, since: datetime) -> list[dict[str, Any]]:
+    """Of everything the identity sees verified since, by horizon in hours: n, the mean squared
+    errors of the probability (`brier`) and by week (`own`) and of the climatology (`base`), AUC
+    (null where all outcomes are the same) and calibration error over ten bins.
+    """
     rows = await connection.execute(
-        "SELECT round(extract(epoch FROM window_end - window_start) / 3600)::int AS hours,"
-        " avg((probability / 100 - (actual_alert_triggered_at IS NOT NULL)::int) ^ 2) AS brier"
-        " FROM convex.alert_predictions WHERE verified_at >= %s GROUP BY 1 ORDER BY 1",
+        "WITH said AS (SELECT round(extract(epoch FROM window_end - window_start) / 3600)::int"
+        " AS hours, (probability / 100)::float8 AS p, (climatology / 100)::float8 AS c,"
+        " (actual_alert_triggered_at IS NOT NULL)::int AS fired,"
+        " floor(extract(epoch FROM window_start) / 604800) AS week"
+        " FROM convex.alert_predictions WHERE verified_at >= %s),"
+        " weeks AS (SELECT hours, week, sum((p - fired) ^ 2) AS own, sum((c - fired) ^ 2) AS base"
+        " FROM said GROUP BY hours, week),"
+        " weekly AS (SELECT hours, array_agg(own ORDER BY week) AS own,"
+        " array_agg(base ORDER BY week) AS base FROM weeks GROUP BY hours),"
+        " bins AS (SELECT hours, abs(sum(p) - sum(fired)) AS off FROM said"
+        " GROUP BY hours, least(floor(p * 10), 9)),"
+        " ranked AS (SELECT hours, p, fired, rank() OVER (PARTITION BY hours ORDER BY p)"
+        " + (count(*) OVER (PARTITION BY hours, p) - 1) / 2.0 AS place FROM said),"
+        " ordered AS (SELECT hours, count(*) AS n, sum(fired) AS ones,"
+        " avg((p - fired) ^ 2) AS brier,"
+        " sum(place) FILTER (WHERE fired = 1) AS places FROM ranked GROUP BY hours)"
+        " SELECT o.hours, o.n, o.brier, w.own, w.base, ((o.places - o.ones * (o.ones + 1) / 2.0)"
+        " / nullif(o.ones * (o.n - o.ones), 0))::float8 AS auc,"
+        " (SELECT sum(b.off) / o.n FROM bins AS b WHERE b.hours = o.hours) AS ece"
+        " FROM ordered AS o INNER JOIN weekly AS w ON w.hours = o.hours ORDER BY o.hours",
         (since,),
     )
-    return {row["hours"]: float(row["brier"]) for row in await rows.fetchall()}
+    return await rows.fetchall()
 
 
 async def add_action(

@@ -82,6 +82,31 @@ prediction_brier = _gauge(
     "horizon",
     merge="mostrecent",
 )
+prediction_skill = _gauge(
+    "convex_prediction_skill",
+    "Skill of the predictions verified last against each rule's base rate, and its 90 % interval.",
+    "horizon",
+    "bound",
+    merge="mostrecent",
+)
+prediction_auc = _gauge(
+    "convex_prediction_auc",
+    "How often what fired had been given more than what did not.",
+    "horizon",
+    merge="mostrecent",
+)
+prediction_calibration = _gauge(
+    "convex_prediction_calibration_error",
+    "Mean distance of probability and frequency over ten bins.",
+    "horizon",
+    merge="mostrecent",
+)
+predictions_verified = _gauge(
+    "convex_predictions_verified",
+    "How many predictions stand behind the figures above.",
+    "horizon",
+    merge="mostrecent",
+)
 llm_tokens = _counter("convex_llm_tokens_total", "Tokens of the language model.", "kind")
 llm_cost = _counter("convex_llm_cost_usd_total", "Cost of the language model in US dollars.")
 health_score = _gauge(

@@ -15,7 +15,7 @@ from convex.predictions.mixture import (
     recalibrate,
     weights_of,
 )
-from convex.predictions.model import EXPERTS
+from convex.predictions.model import EXPERTS, Expert
 
 COUNT = len(EXPERTS)
 
@@ -29,10 +29,11 @@ def test_weights_add_up_and_prefer_less_loss(loss: np.ndarray, horizon: int) -> 
     assert better[1:].sum() >= weights[1:].sum() - 1e-9
 
 
-def test_before_any_outcome_the_base_rate_leads() -> None:
+def test_before_any_outcome_what_knows_least_counts_least() -> None:
     weights = weights_of(np.zeros(COUNT), 24)
-    assert weights[0] == pytest.approx(0.4)
-    assert set(np.round(weights[1:], 6)) == {0.1}
+    assert weights.sum() == pytest.approx(1)
+    assert weights[EXPERTS.index(Expert.BLEND)] == weights.max() == pytest.approx(0.5)
+    assert weights[EXPERTS.index(Expert.SEASONAL)] == weights.min()
 
 
 def test_the_longer_the_window_the_slower_weights_move() -> None:

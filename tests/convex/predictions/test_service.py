@@ -14,6 +14,7 @@ from convex.predictions.backtest import backtest_known
 from convex.predictions.history import load_history
 from convex.predictions.series_service import read_forecast
 from convex.predictions.store import PredictionFilters
+from convex.telemetry.metrics import REGISTRY
 from tests.conftest import Tenant
 from tests.convex.notifications import rows
 from tests.convex.predictions.conftest import DAYS, NOW, Watched, make_watched
@@ -144,7 +145,7 @@ async def test_predictions_are_made_verified_and_scored(
     assert own["verified"]["all"]["overall"]["brier"] == pytest.approx(expected, abs=1e-4)
     assert set(own["hindcast"]["horizons"]) == {"24"}
     async with worker.read(tenant.flow) as connection:
-        published = await record.publish_brier(connection, now=later)
+        published = await record.publish_quality(connection, now=later)
     assert set(published) == {6, 24}
 
 
@@ -306,3 +307,41 @@ async def test_enough_verified_predictions_take_the_place_of_the_hindcast(
         name: card[name] for name in ("n", "brier", "skill", "skill_interval")
     }
     assert cards["anomaly_risk"]["source"] == "none"
+
+
+async def test_the_published_figures_are_those_of_the_scorecard(
+    worker: Database, watched: Watched
+) -> None:
+    tenant = watched.tenant
+    async with worker.transaction(tenant.flow) as connection:
+        await connection.execute(
+            "INSERT INTO convex.alert_predictions (workspace_id, framework_id, rule_id, kind,"
+            " made_at, window_start, window_end, probability, climatology, confidence, risk_score,"
+            " model, inputs, was_accurate, verified_at, actual_alert_triggered_at)"
+            " SELECT %(w)s, %(f)s, %(r)s, 'next_alert', t, t, t + interval '1 day',"
+            " (n * 37) %% 101, 40, 'medium', 75, 'mixture-1', '{}', true, t + interval '1 day',"
+            " CASE WHEN n %% 3 = 0 THEN t END FROM generate_series(1, 50) AS n"
+            " CROSS JOIN LATERAL (SELECT %(now)s - n * interval '1 day' AS t) AS day",
+            {
+                "w": tenant.workspace_id,
+                "f": watched.framework_id,
+                "r": watched.busy,
+                "now": NOW,
+            },
+        )
+        card = await record.read_scorecard(connection, tenant.workspace_id, now=NOW)
+        await record.publish_quality(connection, now=NOW)
+    said = card["verified"]["last_8_weeks"]["horizons"]["24"]
+
+    def published(name: str, **labels: str) -> float:
+        found = REGISTRY.get_sample_value(f"convex_{name}", {"horizon": "24h", **labels})
+        assert found is not None
+        return found
+
+    low, high = said["skill_interval"]
+    assert published("predictions_verified") == said["n"] == 50
+    assert published("prediction_brier") == pytest.approx(said["brier"], abs=1e-4)
+    assert published("prediction_auc") == pytest.approx(said["auc"], abs=1e-3)
+    assert published("prediction_calibration_error") == pytest.approx(said["ece"], abs=1e-3)
+    for bound, value in (("estimate", said["skill"]), ("low", low), ("high", high)):
+        assert published("prediction_skill", bound=bound) == pytest.approx(value, abs=1e-3)
