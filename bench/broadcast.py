@@ -1,10 +1,10 @@
 """One event of 500 bytes to 1,000 and 5,000 WebSocket clients: until the last one has it.
 
-    python -m bench.broadcast [--repeat 9] [--clients 1000 5000]
+    python -m bench.broadcast [--repeat 9] [--clients 1000 5000 10000]
 
 Convex counts from the commit of the event (reading it from PostgreSQL is part of it), Node's ws and
-the websockets library from the first send. Goal: at most 0.9 × Node's ws at both, and at most 30 kB
-a connection.
+the websockets library from the first send. Goal: at most 0.9 × Node's ws at 1,000 and 5,000, at
+most 30 kB a connection, and 10,000 connections held.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.app import create_app
+from bench.broadcast_clients import raise_limit
 from bench.latency import make_workspace
 from convex.db import Identity, Role
 from convex.db.migrate import migrate
@@ -60,6 +61,7 @@ class Peer:
 
 async def serve(port: int, workspace_id: UUID) -> None:
     """Convex's API; each line on standard input commits an event and wakes the hub."""
+    raise_limit()
     app = create_app(load_settings())
     config = uvicorn.Config(
         app,
@@ -189,7 +191,7 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=9)
-    parser.add_argument("--clients", type=int, nargs="+", default=[1000, 5000])
+    parser.add_argument("--clients", type=int, nargs="+", default=[1000, 5000, 10_000])
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -222,7 +224,7 @@ def main() -> None:
                     _spread(theirs) if theirs else "peer missing",
                     _spread(measured["websockets"][0]),
                     "–" if ratio is None else f"{ratio:.2f}",
-                    "≤ 0.9",
+                    "≤ 0.9" if count <= 5000 else "held",
                     f"{each:.0f} (≤ 30)",
                 )
         finally:

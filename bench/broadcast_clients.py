@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import socket
 import sys
 import time
+
+_OF_ADDRESS = 5000
 
 
 def main() -> None:
     """Connect, then report rounds until the server closes."""
     port, path, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     token = sys.argv[4] if len(sys.argv) > 4 else ""
+    raise_limit()
     poll = select.epoll()
     sockets: dict[int, socket.socket] = {}
-    for _ in range(count):
-        client = _connect(port, path)
+    for number in range(count):
+        client = _connect(port, path, number)
         if token:
             _say(client, {"type": "auth", "token": token})
             _hear(client, b"auth_success")
@@ -43,8 +47,16 @@ def main() -> None:
             waiting = set(sockets)
 
 
-def _connect(port: int, path: str) -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", port))
+def raise_limit() -> None:
+    """As many open files as this process may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _connect(port: int, path: str, number: int) -> socket.socket:
+    # An address has some 28,000 ports to connect from; the next clients come from the next one.
+    source = f"127.0.0.{1 + number // _OF_ADDRESS}"
+    client = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
     client.sendall(
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()

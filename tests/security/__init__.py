@@ -1,0 +1,1 @@
+"""Convex as its attackers would try it."""
