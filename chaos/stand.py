@@ -14,7 +14,7 @@ from convex.cli.up import read_state
 from convex.embedded.process import Child, Command, choose_port
 
 _CODE = Path(__file__).parents[1]
-_READY_SECONDS = 180.0
+_READY_SECONDS = 400.0  # more than `convex up` waits itself, which says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class Process:
     parent: int
     state: str
     arguments: tuple[str, ...]
+
+    @property
+    def is_a_run(self) -> bool:
+        """Whether it is a flow run."""
+        return self.arguments[-2:] in (("-m", "flows.engine"), ("-m", "prefect.engine"))
 
     def says(self, *words: str) -> bool:
         """Whether its command line holds all of the words, each as a part of an argument."""
