@@ -6,7 +6,7 @@ and only series where it holds, or where the rule already stands somewhere, are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -29,11 +29,13 @@ from convex.alerts.measure import (
     fires_at,
     is_learnt,
     is_running_total,
+    may_fire,
     measure,
     needs_only_the_point,
 )
 from convex.alerts.model import Reason, Rule, RuleState
 from convex.alerts.replay import Episode, Outcome, replay
+from convex.alerts.standing import Standing
 from convex.db import Connection
 from convex.metrics.intake import Intake
 from convex.metrics.model import SECOND
@@ -43,19 +45,15 @@ async def assess(
     connection: Connection,
     workspace_id: UUID,
     intake: Intake,
+    standing: Standing,
     *,
     now: int,
     history: bool | None = None,
 ) -> Assessment:
     """Evaluate every rule that watches one of the batch's metrics; writes nothing."""
-    firsts = {place.metric_number: place for place in intake.places}
-    metrics = {place.metric_id: place.framework_id for place in firsts.values()}
-    by_metric = await states.active_rules(connection, workspace_id, metrics)
+    by_metric, stored = await standing.read(intake.ids)
     assessor = Assessor(connection, workspace_id, intake, now, history)
     if by_metric:
-        rules = [rule for some in by_metric.values() for rule in some]
-        ids = np.array([place.series_id for place in intake.places], np.int64)
-        stored = await states.load_states(connection, workspace_id, rules, ids)
         await assessor.run(by_metric, stored)
     return assessor.assessment
 
@@ -67,6 +65,8 @@ class Assessor(LateBatch):
         self, rules: Mapping[UUID, list[Rule]], stored: Mapping[states.StateKey, RuleState]
     ) -> None:
         self._stored = stored
+        for (rule_id, series_id), state in stored.items():
+            self._states_of.setdefault(rule_id, []).append((series_id, state))
         if self._intake.arrived.any():
             await self._replay_late(rules)
         near: list[Pair] = []
@@ -94,6 +94,15 @@ class Assessor(LateBatch):
         if watched is not None and len(watched) * 4 < last - first:
             return self._near_pairs_of_few(rule, watched)
         start, stop = intake.starts[first], intake.starts[last]
+        if watched is None and not self._may_fire(rule, first, last):
+            pairs = [
+                Pair(rule, index, self._fresh_of(index))
+                for index in sorted(self._standing(rule, range(first, last)))
+            ]
+            quiet = self._fresh_count - sum(len(pair.at) for pair in pairs)
+            if quiet:
+                self.assessment.reasons[Reason.NOT_MET] += quiet
+            return pairs
         fresh = intake.fresh[start:stop]
         firing = fires_at(rule, intake.values[start:stop]) & fresh
         loud = set(self._owners[start:stop][firing].tolist()) if firing.any() else set()
@@ -135,19 +144,40 @@ class Assessor(LateBatch):
             self.assessment.reasons[Reason.NOT_MET] += quiet
         return pairs
 
-    def _standing(self, rule: Rule, indexes: Iterable[int]) -> set[int]:
+    def _may_fire(self, rule: Rule, first: int, last: int) -> bool:
+        """Whether any new value of these places can meet the condition; looked at once for all."""
+        if self._extent_of != (first, last):
+            start, stop = self._intake.starts[first], self._intake.starts[last]
+            fresh = self._intake.values[start:stop][self._intake.fresh[start:stop]]
+            self._extent_of, self._fresh_count = (first, last), len(fresh)
+            self._extent = (float(fresh.min()), float(fresh.max())) if len(fresh) else None
+        return self._extent is not None and may_fire(rule, *self._extent)
+
+    def _standing(self, rule: Rule, indexes: Sequence[int]) -> set[int]:
         """Where the rule stands somewhere else than in a quiet ok."""
+        intake = self._intake
+        if intake.distrusted or self._late or self._late_members:
+            return {index for index in indexes if self._stands(rule, index)}
+        states_of_rule = self._states_of.get(rule.id, ())
+        if not states_of_rule:
+            return set()
+        if not self._index_of:
+            self._index_of = {one.series_id: n for n, one in enumerate(intake.places)}
         found = set()
-        for index in indexes:
-            key = (rule.id, self._intake.places[index].series_id)
-            state = self._stored.get(key)
-            if (
-                index in self._intake.distrusted
-                or self._came_late(key)
-                or (state is not None and (index in self._intake.stale or not is_quiet(state)))
-            ):
+        for series_id, state in states_of_rule:
+            index = self._index_of.get(series_id)
+            if index is not None and (index in intake.stale or not is_quiet(state)):
                 found.add(index)
-        return found
+        return {index for index in found if index in indexes}
+
+    def _stands(self, rule: Rule, index: int) -> bool:
+        key = (rule.id, self._intake.places[index].series_id)
+        state = self._stored.get(key)
+        return (
+            index in self._intake.distrusted
+            or self._came_late(key)
+            or (state is not None and (index in self._intake.stale or not is_quiet(state)))
+        )
 
     async def _far_pairs(self, rule: Rule, first: int, last: int) -> list[Pair]:
         """Every pair with something to evaluate."""

@@ -57,6 +57,11 @@ class Batch:
         self._range = (0, 0)
         self._watching: Watching | None = None
         self._indexes: dict[int, int] = {}
+        self._states_of: dict[UUID, list[tuple[int, RuleState]]] = {}  # by rule
+        self._index_of: dict[int, int] = {}  # by series
+        self._extent_of = (0, 0)  # the range of places that these two are about
+        self._extent: tuple[float, float] | None = None
+        self._fresh_count = 0
 
     def _metrics(self) -> Iterator[tuple[UUID, int, int]]:
         """Each metric with the range of its places."""

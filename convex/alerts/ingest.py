@@ -16,6 +16,7 @@ from datetime import datetime
 from uuid import UUID
 
 from convex.alerts import assess, record
+from convex.alerts.standing import Standing
 from convex.db import Connection
 from convex.live import LiveEvent
 from convex.metrics.intake import take_in
@@ -61,7 +62,8 @@ async def ingest_points(
     The months of the points must have their partitions (`metrics.partitions.ensure_partitions`, in
     a transaction of its own before this one). Raises nothing for bad points: they are rejected.
     """
-    intake = await take_in(connection, workspace_id, batch, now=now)
+    standing = Standing(connection, workspace_id)
+    intake = await take_in(connection, workspace_id, batch, now=now, beside=standing.ask)
     result = IngestResult(
         accepted=intake.accepted,
         corrected=intake.corrected,
@@ -73,7 +75,12 @@ async def ingest_points(
     if not intake.places:
         return result
     assessment = await assess.assess(
-        connection, workspace_id, intake, now=to_microseconds(now), history=batch.history
+        connection,
+        workspace_id,
+        intake,
+        standing,
+        now=to_microseconds(now),
+        history=batch.history,
     )
     await record.record(connection, workspace_id, assessment, result)
     return result

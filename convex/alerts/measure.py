@@ -146,6 +146,14 @@ def fires(rule: Rule, score: float) -> bool:
     return bool(compare(score, limit))
 
 
+def may_fire(rule: Rule, lowest: float, highest: float) -> bool:
+    """Whether `fires` can be true of a score between these, both included."""
+    compare, limit = _fire_test(rule)
+    if compare is operator.eq:
+        return lowest <= limit <= highest
+    return bool(compare(lowest, limit)) or bool(compare(highest, limit))
+
+
 def keeps(rule: Rule, score: float) -> bool:
     """Whether a firing rule goes on: not recovered by its recovery threshold."""
     compare, limit = _keep_test(rule)

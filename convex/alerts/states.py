@@ -1,4 +1,4 @@
-"""The SQL of the engine: which rules apply, where they stand, and what a batch has changed."""
+"""The SQL of the engine: where rules stand, and what a batch has changed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from convex.alerts.model import Reason, Resolution, Rule, RuleState, Status
 from convex.alerts.rule_store import RULE_COLUMNS, RULE_FROM, read_rule
 from convex.db import Connection
-from convex.metrics.arrays import Uuids, array_cursor
+from convex.metrics.arrays import Bigints, binding_cursor
 from convex.metrics.model import IntArray, Labels, to_datetime, to_microseconds
 
 StateKey = tuple[UUID, int]  # rule, series
-
-_rules: dict[UUID, tuple[tuple[int, int], Rule]] = {}  # by id, with the versions they were read at
-_MOST_RULES = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,55 +52,6 @@ def records(rows: Sequence[Mapping[str, Any]]) -> Jsonb:
     what writing a few rows costs.
     """
     return Jsonb(rows, dumps=orjson.dumps)
-
-
-async def active_rules(
-    connection: Connection, workspace_id: UUID, metrics: Mapping[UUID, UUID]
-) -> dict[UUID, list[Rule]]:
-    """The enabled rules of each metric, joint ones of its framework too, in the order of their ids.
-
-    `metrics` are ids with those of their frameworks. A process keeps rules as it read them; each
-    change of a rule or of its metric has another version, which is asked for every time, so that
-    what is kept is never out of date.
-    """
-    cursor = array_cursor(connection)
-    await cursor.execute(
-        "SELECT r.id, r.version, m.version FROM convex.alert_rules AS r"
-        " INNER JOIN convex.metrics AS m ON m.workspace_id = r.workspace_id AND m.id = r.metric_id"
-        " WHERE r.workspace_id = %s AND r.metric_id = ANY(%s) AND r.enabled"
-        " AND r.deleted_at IS NULL"
-        " UNION ALL SELECT r.id, r.version, 0 FROM convex.alert_rules AS r"
-        " WHERE r.workspace_id = %s AND r.framework_id = ANY(%s) AND r.metric_id IS NULL"
-        " AND r.enabled AND r.deleted_at IS NULL ORDER BY 1",
-        (
-            *(workspace_id, Uuids(list(metrics))),
-            *(workspace_id, Uuids(list(set(metrics.values())))),
-        ),
-    )
-    found = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
-    unknown = [
-        rule_id
-        for rule_id, versions in found.items()
-        if (kept := _rules.get(rule_id)) is None or kept[0] != versions
-    ]
-    if unknown:
-        if len(_rules) > _MOST_RULES:
-            _rules.clear()
-        rows = await connection.execute(
-            f"SELECT {RULE_COLUMNS} {RULE_FROM} WHERE r.id = ANY(%s)", (unknown,)
-        )
-        for row in await rows.fetchall():
-            _rules[row["id"]] = (found[row["id"]], read_rule(row))
-    rules: dict[UUID, list[Rule]] = {}
-    for rule_id in found:
-        rule = _rules[rule_id][1]
-        if rule.metric_id is not None:
-            rules.setdefault(rule.metric_id, []).append(rule)
-            continue
-        for metric_id, framework_id in metrics.items():
-            if framework_id == rule.framework_id:
-                rules.setdefault(metric_id, []).append(rule)
-    return rules
 
 
 _STATE_COLUMNS = (
@@ -145,15 +95,30 @@ async def load_states(
     connection: Connection, workspace_id: UUID, rules: Collection[Rule], series_ids: IntArray
 ) -> dict[StateKey, RuleState]:
     """Where these rules stand on these series, whose rows the caller has locked."""
-    versions = {rule.id: rule.version for rule in rules}
-    rows = await connection.execute(
+    return await read_states(await ask_states(connection, workspace_id, series_ids), rules)
+
+
+async def ask_states(
+    connection: Connection, workspace_id: UUID, series_ids: IntArray
+) -> AsyncCursor[DictRow]:
+    """The first half of `load_states`; in a pipeline, the answer comes with it."""
+    cursor = binding_cursor(connection)
+    await cursor.execute(
         f"SELECT {_STATE_COLUMNS} {_STATE_FROM} WHERE s.workspace_id = %s"
         " AND s.series_id = ANY(%s)",
-        (workspace_id, series_ids.tolist()),
+        (workspace_id, Bigints(series_ids)),
     )
+    return cursor
+
+
+async def read_states(
+    asked: AsyncCursor[DictRow], rules: Collection[Rule]
+) -> dict[StateKey, RuleState]:
+    """The second half of `load_states`: where these rules stand."""
+    versions = {rule.id: rule.version for rule in rules}
     return {
         (row["rule_id"], row["series_id"]): read_state(row, versions[row["rule_id"]])
-        for row in await rows.fetchall()
+        for row in await asked.fetchall()
         if row["rule_id"] in versions
     }
 

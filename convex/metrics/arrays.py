@@ -16,9 +16,9 @@ from uuid import UUID
 import numpy as np
 from psycopg import AsyncCursor
 from psycopg.abc import Buffer
-from psycopg.adapt import Dumper, Loader
+from psycopg.adapt import AdaptersMap, Dumper, Loader
 from psycopg.pq import Format
-from psycopg.rows import TupleRow, tuple_row
+from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from convex.db import Connection
 from convex.metrics.model import FloatArray, IntArray
@@ -151,6 +151,20 @@ class _InstantLoader(Loader):
         return int.from_bytes(bytes(data), "big", signed=True) + _YEAR_2000
 
 
+def _bind(adapters: AdaptersMap) -> None:
+    adapters.register_dumper(Bigints, _BigintsDumper)
+    adapters.register_dumper(Doubles, _DoublesDumper)
+    adapters.register_dumper(Instants, _InstantsDumper)
+    adapters.register_dumper(Uuids, _UuidsDumper)
+
+
+def binding_cursor(connection: Connection) -> AsyncCursor[DictRow]:
+    """A cursor that binds the array types above, and reads as the connection does."""
+    cursor = connection.cursor()
+    _bind(cursor.adapters)
+    return cursor
+
+
 def array_cursor(connection: Connection) -> AsyncCursor[TupleRow]:
     """A cursor that binds the array types above, and reads binary: rows as tuples, bigint[],
     float8[] and timestamptz[] (which must hold no NULL) as numpy arrays, timestamptz as
@@ -158,10 +172,7 @@ def array_cursor(connection: Connection) -> AsyncCursor[TupleRow]:
     """
     cursor = connection.cursor(binary=True, row_factory=tuple_row)
     adapters = cursor.adapters
-    adapters.register_dumper(Bigints, _BigintsDumper)
-    adapters.register_dumper(Doubles, _DoublesDumper)
-    adapters.register_dumper(Instants, _InstantsDumper)
-    adapters.register_dumper(Uuids, _UuidsDumper)
+    _bind(adapters)
     adapters.register_loader(_INT8_ARRAY, _BigintsLoader)
     adapters.register_loader(_FLOAT8_ARRAY, _DoublesLoader)
     adapters.register_loader(_TIMESTAMPTZ_ARRAY, _InstantsLoader)

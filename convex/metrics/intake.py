@@ -84,8 +84,8 @@ class Intake:
         return store.PointColumns(series, self.timestamps, self.values)
 
 
-# What can be asked along with storing, in the same pipeline: `Intake.places` are known by then.
-Beside = Callable[[list[Place]], Awaitable[None]]
+# What can be asked along with storing, in the same pipeline: about these places and their series.
+Beside = Callable[[list[Place], IntArray], Awaitable[None]]
 
 
 async def take_in(
@@ -115,7 +115,7 @@ async def take_in(
         async with connection.pipeline():
             taking = await store.send_points(connection, workspace_id, moves, points)
             if beside is not None:
-                await beside(intake.places)
+                await beside(intake.places, intake.ids)
         locked, stored = await taking.read()
         if met is not None:  # an attempt before has moved them already
             locked = locked.overridden(met)

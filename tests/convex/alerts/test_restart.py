@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from convex.alerts import anomalies, states, watching
+from convex.alerts import anomalies, standing, watching
 from convex.alerts.model import Condition, NoData, RuleType
 from convex.anomaly.service import Detectors
 from convex.db import Database
@@ -66,7 +66,9 @@ def dying_after(statements: int, patch: pytest.MonkeyPatch) -> Iterator[None]:
 def forget_everything() -> None:
     """What a process that starts does not know."""
     catalog._places.clear()
-    states._rules.clear()
+    standing._rules.clear()
+    standing._sets.clear()
+    standing._watched.clear()
     watching._met.clear()
     anomalies._detectors.__dict__.update(vars(Detectors()))
 
