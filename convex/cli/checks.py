@@ -58,6 +58,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     yield database
     if database.result is Result.OK:
         yield await asyncio.to_thread(_migrations, settings)
+        yield await asyncio.to_thread(_archive, settings)
     yield await asyncio.to_thread(_redis, settings, pid)
     if pid is not None:
         yield await _prefect(settings)
@@ -181,6 +182,34 @@ def _migrations(settings: Settings) -> Finding:
         if is_current(admin_url(settings)):
             return Finding("migrations", Result.OK, "the schema is current")
     return Finding("migrations", Result.PROBLEM, "the schema is not current", "Run: convex migrate")
+
+
+def _archive(settings: Settings) -> Finding:
+    """A log that cannot be archived is kept by PostgreSQL, until the disk is full."""
+    import psycopg
+
+    from convex.db.census import read_archiver
+    from convex.db.roles import admin_url
+
+    folder = settings.backup.wal_archive
+    if not folder or settings.database_url:
+        return Finding("archive", Result.OFF, "the database's log is not archived by Convex")
+    try:
+        found = read_archiver(admin_url(settings))
+    except psycopg.Error as error:
+        return Finding("archive", Result.PROBLEM, " ".join(str(error).split()))
+    if not found["archives"]:
+        return Finding(
+            "archive", Result.PROBLEM, f"nothing is archived to {folder} yet", "Start Convex again."
+        )
+    if found["fails"]:
+        return Finding(
+            "archive",
+            Result.PROBLEM,
+            f"{found['last_failed_wal']} cannot be archived to {folder}",
+            f"Make room or give access there; see {settings.home / 'logs' / 'postgres.log'}.",
+        )
+    return Finding("archive", Result.OK, f"the log is archived to {folder}")
 
 
 def _redis(settings: Settings, pid: int | None) -> Finding:

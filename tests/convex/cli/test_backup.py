@@ -18,6 +18,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from convex.db.census import read_archiver
 from convex.db.migrate import migrate
 from convex.db.roles import admin_url, prefect_url, role_url
 from convex.embedded.archive import Archive
@@ -166,6 +167,8 @@ def test_it_says_what_is_in_it_and_what_is_not(drill: Drill) -> None:
     manifest = json.loads((drill.source / "manifest.json").read_text())
     password = json.loads((drill.settings.home / "postgres.json").read_text())["password"]
     assert "CONVEX_HOME" in manifest["variables"]
+    found = read_archiver(admin_url(drill.settings))
+    assert (found["archives"], found["fails"]) == (True, False)
     assert password not in "".join(path.read_text() for path in drill.source.rglob("*.json"))
     again = convex(drill.settings.home, "backup", str(drill.source))
     assert again.status == 1
