@@ -179,7 +179,8 @@ class Courier:
             started_at=started_at,
             finished_at=finished_at,
             status=receipt.status,
-            error=receipt.error,
+            # PostgreSQL keeps no NUL, and a destination may say what it likes
+            error=receipt.error and receipt.error.replace("\0", ""),
             again_at=again_at,
             gone=receipt.gone,
             blames_channel=receipt.blames_channel,

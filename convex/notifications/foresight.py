@@ -16,7 +16,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from convex.db import Connection
-from convex.notifications import inbox, ledger_store, store
+from convex.notifications import context_store, inbox, ledger_store, store
 from convex.notifications.book import Book
 from convex.notifications.model import (
     SEVERITIES,
@@ -102,11 +102,11 @@ async def notify_predictions(
     *around, past = await store.fetch_together(
         connection,
         [
-            *store.context_queries(workspaces, now),
+            *context_store.context_queries(workspaces, now),
             ledger_store.history_query((), workspaces, (), now),
         ],
     )
-    context = store.read_context(around, workspaces, now, email_works=email_works)
+    context = context_store.read_context(around, workspaces, now, email_works=email_works)
     situation = Situation(
         workspace_id=workspace_id,
         transitions=(),

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
+import orjson
 from psycopg.rows import DictRow
 
 from convex.db import Connection
@@ -41,12 +42,9 @@ _FREE = """
 """
 _OUTCOMES = """
 outcomes AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %(id)s::uuid[], %(workspace_id)s::uuid[], %(attempt)s::smallint[],
-        %(started_at)s::timestamptz[], %(finished_at)s::timestamptz[], %(outcome)s::text[],
-        %(status)s::integer[], %(error)s::text[], %(again_at)s::timestamptz[]
-    ) AS o (
-        id, workspace_id, attempt, started_at, finished_at, outcome, status, error, again_at
+    SELECT * FROM jsonb_to_recordset(%(outcomes)s::jsonb) AS o (
+        id uuid, workspace_id uuid, attempt smallint, started_at timestamptz,
+        finished_at timestamptz, outcome text, status integer, error text, again_at timestamptz
     )
 ),
 logged AS (
@@ -211,7 +209,7 @@ async def record_and_claim(
     parameters: dict[str, Any] = {"lease": lease, "until": until, "limit": limit, "now": now}
     rows: list[DictRow] = []
     if attempts:
-        parameters |= _columns(attempts)
+        parameters["outcomes"] = _as_json(attempts)
         statement = _RECORD_AND_CLAIM if limit > 0 else _RECORD
         rows = await _fetch(connection, statement, parameters)
         await _record_channels(connection, attempts, now)
@@ -270,18 +268,24 @@ async def _record_channels(
         )
 
 
-def _columns(attempts: Sequence[Attempt]) -> dict[str, list[Any]]:
-    return {
-        "id": [one.claim.id for one in attempts],
-        "workspace_id": [one.claim.workspace_id for one in attempts],
-        "attempt": [one.claim.attempt for one in attempts],
-        "started_at": [one.started_at for one in attempts],
-        "finished_at": [one.finished_at for one in attempts],
-        "outcome": [one.outcome.value for one in attempts],
-        "status": [one.status for one in attempts],
-        "error": [one.error for one in attempts],
-        "again_at": [one.again_at for one in attempts],
-    }
+def _as_json(attempts: Sequence[Attempt]) -> str:
+    """Quicker to write than arrays, for which Python looks at every value several times."""
+    return orjson.dumps(
+        [
+            {
+                "id": one.claim.id,
+                "workspace_id": one.claim.workspace_id,
+                "attempt": one.claim.attempt,
+                "started_at": one.started_at,
+                "finished_at": one.finished_at,
+                "outcome": one.outcome.value,
+                "status": one.status,
+                "error": one.error,
+                "again_at": one.again_at,
+            }
+            for one in attempts
+        ]
+    ).decode()
 
 
 def _claim(row: DictRow, carried: Sequence[Part]) -> Claim:

@@ -16,8 +16,9 @@ from typing import Any
 from uuid import UUID
 
 from convex.db import Connection
-from convex.notifications import inbox, ledger_store, store
+from convex.notifications import context_store, inbox, ledger_store, store
 from convex.notifications.channels.message import Part
+from convex.notifications.context_store import Context
 from convex.notifications.grouping import group_key
 from convex.notifications.ledger_store import Lease
 from convex.notifications.model import (
@@ -34,7 +35,6 @@ from convex.notifications.model import (
 from convex.notifications.outbox import Claim
 from convex.notifications.plan import plan
 from convex.notifications.preferences import GROUPINGS, Preferences
-from convex.notifications.store import Context
 from convex.telemetry.metrics import notification_latency, notifications
 
 _ROUNDS = 5
@@ -150,9 +150,9 @@ async def _decide(
             {one.id for one in triggers}, workspaces, _groups(triggers), now
         )
         *around, past = await store.fetch_together(
-            connection, [*store.context_queries(workspaces, now), history_query]
+            connection, [*context_store.context_queries(workspaces, now), history_query]
         )
-        context = store.read_context(around, workspaces, now, email_works=email_works)
+        context = context_store.read_context(around, workspaces, now, email_works=email_works)
         history = ledger_store.read_history(past)
         open_triggers = (
             await store.load_open_triggers(connection, list(context.inhibitions))

@@ -25,7 +25,7 @@ from convex.notifications import failover, in_app, outbox, reminders, upkeep
 from convex.notifications.deliver import Courier
 from convex.notifications.ledger_store import Lease
 from convex.notifications.outbox import Attempt, Claim
-from convex.notifications.service import plan_transitions
+from convex.notifications.service import Planning, plan_transitions
 from convex.notifications.session import lease_session
 from convex.notifications.window import Window
 from convex.settings import Settings
@@ -35,7 +35,9 @@ from convex.telemetry.metrics import outbox_due, outbox_oldest
 _log = get_log(__name__)
 _POLL = 0.5
 _RECORD_AT_ONCE, _RECORD_AFTER = 50, 0.01  # results, or seconds since the first of them
-_MOST_PLANNED = 1_000  # transitions in one plan
+_LEAST_PLANNED, _MOST_PLANNED = 100, 1_000  # transitions in one plan
+_WAIT_FOR_HANDS = 0.05  # seconds at most, between two plans of a burst
+_QUICK = 1.0  # seconds within which what is sent should be answered
 _WATCH = 1.0  # seconds between looks at leases, expiry and reminders
 _REMIND = 15.0
 _WINDOW = 2.0  # seconds of work in one report
@@ -93,7 +95,9 @@ class Shift:
         self._alive = asyncio.Event()
         self._stopping = asyncio.Event()
         self._finished: list[Attempt] = []
-        self._sending: dict[asyncio.Task[Attempt], Claim] = {}
+        self._sending: dict[asyncio.Task[Attempt], float] = {}  # when each was begun
+        self._hand_free = asyncio.Event()
+        self._left: Planning | None = None  # the last plan, when it left more to plan
         self._window = Window(_now())
         self._totals = Totals()
         self._unreported: list[UUID] = []
@@ -137,16 +141,18 @@ class Shift:
 
     async def _plan(self) -> bool:
         """Plan a batch; True when there may be more."""
+        limit = await self._planned_at_once()
         now = _now()
-        lease = Lease(self._lease, now + self._settings.delivery.lease, self._free())
+        lease = Lease(self._lease, now + self._settings.delivery.lease, self._hands())
         async with self._database.transaction(SYSTEM) as connection:
             planning = await plan_transitions(
                 connection,
                 now,
                 email_works=bool(self._settings.smtp.host),
-                limit=_MOST_PLANNED,
+                limit=limit,
                 lease=lease,
             )
+        self._left = planning if planning.transitions >= limit else None
         self._send(planning.claims)
         if planning.transitions:
             self._totals.transitions += planning.transitions
@@ -155,7 +161,32 @@ class Shift:
                 self._announce(workspace_id, cursor)
             if planning.due_now:
                 self._to_deliver.set()
-        return planning.transitions >= _MOST_PLANNED
+        return self._left is not None
+
+    async def _planned_at_once(self) -> int:
+        """How many transitions to plan next.
+
+        What is planned into free hands is sent at once and needs no claim, so while there is much
+        to send, a plan is as large as there are hands, and waits a moment for them. Not longer, and
+        then for all: planning also tells inboxes, which do not wait for slow destinations.
+        """
+        if self._left is None:
+            return max(self._settings.delivery.claim_size, _LEAST_PLANNED)
+        if self._left.claims or self._left.due_now:
+            if not self._free():
+                self._hand_free.clear()
+                await _wait(self._hand_free, _WAIT_FOR_HANDS)
+            if self._free():
+                return max(self._hands(), _LEAST_PLANNED)
+        return _MOST_PLANNED
+
+    def _hands(self) -> int:
+        """How many may be given to senders by a plan: as many again as may be sent at once, so that
+        there is something to send while the next plan is made, as long as sending goes quickly.
+        """
+        free, oldest = self._free(), next(iter(self._sending.values()), _loop_time())
+        is_quick = _loop_time() - oldest < _QUICK
+        return free + self._settings.delivery.claim_size if free and is_quick else free
 
     async def _deliver(self) -> bool:
         """Record what is finished and begin what is due; True when it should look again at once."""
@@ -214,15 +245,18 @@ class Shift:
         return max(self._settings.delivery.claim_size - len(self._sending), 0)
 
     def _send(self, claims: Sequence[Claim]) -> None:
+        begun = _loop_time()
         for claim in claims:
             task = asyncio.create_task(self._courier.deliver(claim))
-            self._sending[task] = claim
+            self._sending[task] = begun
             task.add_done_callback(self._sent)
 
     def _sent(self, task: asyncio.Task[Attempt]) -> None:
         self._sending.pop(task, None)
         if not task.cancelled() and task.exception() is None:
             self._finished.append(task.result())
+        if self._free():
+            self._hand_free.set()
         # Results that come one by one are recorded together; nobody waits for them.
         if len(self._finished) >= _RECORD_AT_ONCE or not self._sending:
             self._to_deliver.set()
@@ -335,6 +369,10 @@ class Shift:
                 self._unreported = []
         except Exception:  # telling how it goes must never stop it
             _log.warning("a window was not reported", exc_info=True)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _now() -> datetime:

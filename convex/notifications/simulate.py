@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from convex.db import Connection, Identity
 from convex.errors import InvalidInput
-from convex.notifications import preference_store, store
+from convex.notifications import context_store, preference_store, store
 from convex.notifications.book import Row
 from convex.notifications.model import (
     Channel,
@@ -254,8 +254,10 @@ async def load_past(
     connection: Connection, workspace_id: UUID, since: datetime, *, email_works: bool
 ) -> Past:
     """The newest transitions since then, oldest first, with the mutes of those days."""
-    channels = await store.load_channels(connection, [workspace_id], email_works=email_works)
-    silences, windows = await store.load_all_mutes(connection, workspace_id, since)
+    channels = await context_store.load_channels(
+        connection, [workspace_id], email_works=email_works
+    )
+    silences, windows = await context_store.load_all_mutes(connection, workspace_id, since)
     return Past(
         workspace_id,
         await store.load_recent_transitions(connection, workspace_id, since, MOST_TRANSITIONS),

@@ -278,6 +278,54 @@ async def test_a_slow_destination_does_not_hold_up_the_others(
     assert {one["state"] for one in ledger if one["channel_kind"] == "webhook"} == {"delivered"}
 
 
+async def test_a_burst_goes_out_once_each_and_inboxes_do_not_wait_for_it(
+    fresh_settings: Settings, fresh_worker: Database
+) -> None:
+    free = asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        await free.wait()
+        return web.Response(status=204)
+
+    async with open_http(slow) as http:
+        settings = towards(fresh_settings, http, claim_size=20)
+        tenant, watched = await prepare(fresh_worker, settings, http.url())
+        async with at_work(settings):
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                await rows.fire(connection, watched, 350)
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                await rows.until(
+                    connection,
+                    "SELECT 1 FROM convex.alert_notifications WHERE workspace_id = %s"
+                    " AND channel_kind = 'in_app' AND state = 'delivered' HAVING count(*) = 350",
+                    (tenant.workspace_id,),
+                )
+            assert not http.answered
+            free.set()
+            ledger = await settled(fresh_worker, tenant)
+    hooks = [one for one in ledger if one["channel_kind"] == "webhook"]
+    assert {(one["state"], one["attempts"]) for one in hooks} == {("delivered", 1)}
+    assert len(hooks) == len(http.ids) == 350
+    assert set(http.ids.values()) == {1}
+
+
+async def test_an_answer_that_postgresql_cannot_keep_is_recorded_without_what_it_cannot(
+    fresh_settings: Settings, fresh_worker: Database
+) -> None:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=400, body=b"not\0now\xff")
+
+    async with open_http(refuse) as http:
+        settings = towards(fresh_settings, http)
+        tenant, watched = await prepare(fresh_worker, settings, http.url())
+        async with at_work(settings):
+            async with fresh_worker.transaction(SYSTEM) as connection:
+                await rows.fire(connection, watched)
+            ledger = await settled(fresh_worker, tenant)
+    hook = next(one for one in ledger if one["channel_kind"] == "webhook")
+    assert (hook["state"], hook["last_error"]) == ("failed", "HTTP 400: notnow\ufffd")
+
+
 async def test_kill_9_in_mid_delivery_loses_nothing_and_repeats_only_what_was_not_answered(
     fresh_settings: Settings, fresh_worker: Database
 ) -> None:
