@@ -9,16 +9,28 @@ BIN := .venv/bin
 WORKERS ?= 3
 READY := .venv/.ready
 NODE_READY := web/node_modules/.ready
+CLIENTS_READY := clients/.venv/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check bench chaos smoke-claude web screenshots lighthouse web-speed lint types format clean
+.PHONY: clients help setup up demo test check bench chaos smoke-claude web screenshots lighthouse web-speed lint types format clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Virtual environment with the locked packages
+set# What generates and checks clients, apart from what Convex runs on: their versions disagree.
+$(CLIENTS_READY): $(READY) clients/package.json clients/package-lock.json clients/requirements.txt
+	cd clients && npm ci --no-audit --no-fund --loglevel=error
+	@test -x clients/.venv/bin/python || $(BIN)/uv venv --quiet clients/.venv
+	$(BIN)/uv pip install --quiet --python clients/.venv/bin/python --require-hashes -r clients/requirements.txt
+	@touch $@
+
+clients: $(CLIENTS_READY) ## Clients of this API for Python and TypeScript, into clients/build/
+	clients/generate
+	cd clients && npm run --silent lint
+
+up: $(READY) ## Virtual environment with the locked packages
 
 # Compiled at installation: without bytecode the first start of every process takes twice as long.
 $(READY): pyproject.toml uv.lock
@@ -38,7 +50,7 @@ up: $(READY) ## Start Convex on this machine and supervise it
 demo: $(READY) ## Everything with a year of real data (DATA=retail: another); ONCE=1 once, with a summary
 	$(BIN)/convex demo $(if $(ONCE),--once) $(if $(DATA),--data $(DATA))
 
-test: $(NODE_READY) browser ## The whole test suite, browser tests included
+test: $(NODE_READY) $(CLIENTS_READY) browser ## The whole test suite, browser tests included
 	cd web && npm test --silent
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 

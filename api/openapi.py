@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
+from api.examples import add_examples
 from api.problems import MEDIA_TYPE
 from api.schemas.shared import Problem
 from convex import __version__
@@ -52,6 +55,13 @@ _TEXTS = {
     "429": "A limit was reached; Retry-After says when to try again.",
     "503": "Something that Convex depends on does not answer now.",
 }
+_PARAMETERS = {
+    "days": "How many days back.",
+    "framework": "Id or slug of the framework.",
+    "number": "Number of the version.",
+    "period": "Length of one period.",
+    "token": "What the link carries.",
+}
 _ALWAYS = ("400", "422", "429", "503")
 _WITH_BODY = ("413", "415")
 _SECURED = ("401", "403")
@@ -77,7 +87,10 @@ def _build(app: FastAPI) -> dict[str, Any]:
         summary="Alerts that were worth it.",
         description=_DESCRIPTION,
         routes=app.routes,
-        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        license_info={
+            "name": "Apache 2.0",
+            "url": "https://www.apache.org/licenses/LICENSE-2.0",
+        },
         servers=[{"url": "/", "description": "This server"}],
         tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
     )
@@ -94,12 +107,65 @@ def _build(app: FastAPI) -> dict[str, Any]:
         }
         for status, text in _TEXTS.items()
     }
+    names = _short_names(app)
     for path, item in document["paths"].items():
         for method, operation in item.items():
+            operation["operationId"] = names[operation["operationId"]]
             for body in operation.get("requestBody", {}).get("content", {}).values():
                 components.update(body["schema"].pop("$defs", {}))  # its references point there
             _add_problems(path, method, operation)
+            operation.setdefault("security", [])  # said, where nobody has to sign in
+            for parameter in operation.get("parameters", ()):
+                _describe(parameter)
+    _complete(components)
+    add_examples(document)
     return document
+
+
+def _short_names(app: FastAPI) -> dict[str, str]:
+    """What generated clients call each operation: its function, with its resource where several
+    functions are called so.
+    """
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    taken = Counter(route.name for route in routes)
+    names: dict[str, str] = {}
+    for route in routes:
+        name = route.name
+        if taken[name] > 1:
+            words = [part.replace("-", "_") for part in route.path.split("/") if "{" not in part]
+            where = [word for word in words if word not in {"", "api", "v1", name}]
+            name = "_".join([name, *where])
+        names[route.unique_id] = name
+    return names
+
+
+def _describe(parameter: dict[str, Any]) -> None:
+    """In words, where the route says none: whose id it is, or what is asked for."""
+    name = parameter["name"].replace("_", " ")
+    which = f"The id of the {name.removesuffix(' id')}." if name.endswith(" id") else ""
+    if parameter["in"] != "path":
+        which = which and f"Only of this {name.removesuffix(' id')}."
+    parameter.setdefault("description", which or _PARAMETERS.get(name, f"Only this {name}."))
+
+
+def _complete(schema: Any) -> None:
+    """What readers of the document stumble over: tuples without `items`, parts of an example."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "array" and "items" not in schema:
+            parts = schema.get("prefixItems", [{}])
+            schema["items"] = parts[0] if all(part == parts[0] for part in parts) else {}
+        if "examples" in schema and isinstance(schema.get("required"), list):
+            needed = set(schema["required"])
+            whole = [each for each in schema["examples"] if needed <= set(each)]
+            if whole:
+                schema["examples"] = whole
+            else:
+                del schema["examples"]
+        for each in schema.values():
+            _complete(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            _complete(each)
 
 
 def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:

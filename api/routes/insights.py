@@ -110,7 +110,7 @@ async def get_insight(
 async def feedback(
     request: Request,
     insight_id: UUID,
-    body: schema.FeedbackBody,
+    body: schema.InsightFeedback,
     caller: Editor,
     connection: Writing,
 ) -> Response:

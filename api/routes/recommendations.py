@@ -115,7 +115,7 @@ async def accept(
     recommendation_id: UUID,
     caller: Editor,
     connection: Writing,
-    body: schema.NoteBody | None = None,
+    body: schema.DecisionNote | None = None,
 ) -> Response:
     """What Convex can do is done in the same transaction, and can be undone. A rule that is kept as
     code is not changed: `applied.file` says how its file should say it.
@@ -157,7 +157,7 @@ async def finish(
     recommendation_id: UUID,
     caller: Editor,
     connection: Writing,
-    body: schema.NoteBody | None = None,
+    body: schema.DecisionNote | None = None,
 ) -> Response:
     """Somebody has done it."""
     decided = await recommendations.finish(

@@ -127,7 +127,7 @@ async def delete_source(
 
 @router.post(
     "/sources/{source_id:uuid}/run",
-    response_model=schema.RunRequested,
+    response_model=schema.SourceRunRequested,
     status_code=202,
     summary="Run it now",
 )

@@ -139,7 +139,7 @@ class QuestionBody(Body):
     ] = Field(examples=["Which rules were noisy in the last 30 days?"])
 
 
-class FeedbackBody(Body):
+class InsightFeedback(Body):
     """Whether it helped; null takes that back."""
 
     feedback: Helpful | None

@@ -52,7 +52,7 @@ class RecommendationShape(Shape):
     updated_at: datetime
 
 
-class NoteBody(Body):
+class DecisionNote(Body):
     """A few words, if there is something to say."""
 
     note: ShortText = ""

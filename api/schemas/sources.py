@@ -78,7 +78,7 @@ class SourceShape(Shape):
     updated_at: datetime
 
 
-class RunRequested(Shape):
+class SourceRunRequested(Shape):
     """The request for a run; the source says how it went."""
 
     request_id: UUID

@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
+from jsonschema import Draft202012Validator, FormatChecker
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -36,6 +37,7 @@ OPERATIONS = [
 # Signing in costs hashing, changing the password ends the session, probes are 503 in a test, and
 # the marts are not built here.
 LEFT_OUT = ("/auth/", "/me/password", "/readyz", "/metrics", "/analytics/", "unsubscribe")
+BINARY = {"application/x-protobuf", "application/zip", "parquet"}
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -53,6 +55,8 @@ def test_the_document_says_what_it_is() -> None:
     }
     ids = [operation["operationId"] for _, _, operation in OPERATIONS]
     assert len(ids) == len(set(ids))
+    assert [name for name in ids if "api_v" in name] == []
+    assert [name for name in DOCUMENT["components"]["schemas"] if "__" in name] == []
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)
@@ -71,6 +75,35 @@ def test_every_operation_is_described_with_its_problems(
         assert "404" in operation["responses"]
     if operation.get("security"):
         assert {"401", "403"} <= operation["responses"].keys()
+
+
+def examples() -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every example of a JSON body: where it is, its schema, and itself."""
+    for method, path, operation in OPERATIONS:
+        bodies = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for name, body in bodies.items():
+            media = body.get("content", {}).get("application/json", {})
+            if "example" in media:
+                yield f"{method} {path} {name}", media["schema"], media["example"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "example"), [pytest.param(*rest, id=where) for where, *rest in examples()]
+)
+def test_every_example_is_what_its_schema_says(schema: dict[str, Any], example: Any) -> None:
+    whole = {**schema, "components": DOCUMENT["components"]}
+    found = Draft202012Validator(whole, format_checker=FormatChecker()).iter_errors(example)
+    assert [f"{error.json_path}: {error.message}" for error in found] == []
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)
+def test_every_body_has_an_example(method: str, path: str, operation: dict[str, Any]) -> None:
+    bodies = [operation.get("requestBody", {})]
+    bodies += [body for status, body in operation["responses"].items() if status[0] == "2"]
+    for body in bodies:
+        for kind, media in body.get("content", {}).items():
+            if kind.split(".")[-1] not in BINARY:
+                assert "example" in media or "examples" in media, (method, path, kind)
 
 
 def test_problems_are_documents_of_their_own_type() -> None:

@@ -1,0 +1,1 @@
+"""The clients that people generate from the document, at work."""
