@@ -81,6 +81,7 @@ async def test_every_page(page: Page, stack: Stack, theme: str, width: int) -> N
         ("/alerts", "Too many cancellations"),
         ("/history", "Too many cancellations"),
         ("/rules", "Too many cancellations"),
+        ("/rules?tab=code", "threshold_value"),
         ("/rules/new", "What it watches"),
         ("/inbox", "Nothing yet"),
         ("/silences", "Nothing is silenced"),
@@ -93,7 +94,7 @@ async def test_every_page(page: Page, stack: Stack, theme: str, width: int) -> N
         ("/data", "Nothing was checked yet"),
         ("/data?tab=rejected", "Every point was taken"),
         ("/data?tab=sources", "Nothing is pulled"),
-        ("/system", "Integrations"),
+        ("/system", "Points taken"),
         ("/workspace", "Members"),
         ("/workspace?tab=keys", "API keys"),
         ("/workspace?tab=audit", "Check the chain"),
@@ -119,7 +120,24 @@ async def test_every_page(page: Page, stack: Stack, theme: str, width: int) -> N
         await expect(page.get_by_text(sign).first).to_be_visible()
         await check(page, f"framework {tab}")
 
+    for path, button in (
+        ("/silences", "New silence"),
+        ("/silences", "New mute window"),
+        ("/silences", "New inhibition rule"),
+        ("/data?tab=sources", "New source"),
+        ("/notifications?tab=channels", "Add"),
+        ("/workspace?tab=keys", "New"),
+    ):
+        await page.goto(path)
+        await page.get_by_role("button", name=button).click()
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await check(page, f"{path}: {button}")
+
     await page.goto("/alerts")
+    await page.get_by_role("checkbox", name="Choose Too many cancellations").check()
+    await expect(page.get_by_role("toolbar")).to_be_visible()
+    await check(page, "chosen alerts")
+    await page.get_by_role("button", name="Clear").click()
     await page.get_by_role("button", name="Resolve").click()
     await check(page, "resolve dialog")
     await page.keyboard.press("Escape")

@@ -1,6 +1,6 @@
 """Every page of the running demo in light and dark, as files.
 
-make screenshots            all of them into build/screenshots, the few of the README into docs/images
+make screenshots        all into artefacts/screenshots, a few into docs/images
 """
 
 from __future__ import annotations

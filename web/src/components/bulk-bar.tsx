@@ -30,13 +30,11 @@ export function BulkBar({ triggers, filters, selection, more }: BulkBarProps) {
   const all = selection.everything;
   const run = (change: BulkChange) => {
     selection.clear();
-    bulk.mutate(
-      { target: all ? { filters } : { triggers: chosen }, change },
-      {
-        onSuccess: (outcome) => say(told(outcome), { bad: outcome.changed === 0 }),
-        onError: (error) => say(`Nothing was changed: ${messageOf(error)}`, { bad: true }),
-      },
-    );
+    // The promise, not the callbacks: the list may be empty, and this bar gone, when the answer comes.
+    bulk
+      .mutateAsync({ target: all ? { filters } : { triggers: chosen }, change })
+      .then((outcome) => say(told(outcome), { bad: outcome.changed === 0 }))
+      .catch((error: unknown) => say(`Nothing was changed: ${messageOf(error)}`, { bad: true }));
   };
   const resolve = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();

@@ -19,25 +19,24 @@ export function RemoveRule({ rule }: { rule: Rule }) {
   const restore = useBringBackRule();
   const navigate = useNavigate();
   if (!owner || rule.provenance === "code") return null;
-  const undo = () =>
-    restore.mutate(rule.id, {
-      onSuccess: () => say(`Back: ${rule.name}`),
-      onError: (error) => say(`Not brought back: ${messageOf(error)}`, { bad: true }),
-    });
+  // The promises, not the callbacks: this page is left before the answers come.
+  const undo = () => {
+    restore
+      .mutateAsync(rule.id)
+      .then(() => say(`Back: ${rule.name}`))
+      .catch((error: unknown) => say(`Not brought back: ${messageOf(error)}`, { bad: true }));
+  };
+  const takeAway = () => {
+    remove
+      .mutateAsync(rule.id)
+      .then(() => {
+        void navigate("/rules");
+        say(`Removed: ${rule.name}`, { undo });
+      })
+      .catch((error: unknown) => say(`Not removed: ${messageOf(error)}`, { bad: true }));
+  };
   return (
-    <Button
-      look="danger"
-      disabled={remove.isPending}
-      onClick={() =>
-        remove.mutate(rule.id, {
-          onSuccess: () => {
-            void navigate("/rules");
-            say(`Removed: ${rule.name}`, { undo });
-          },
-          onError: (error) => say(`Not removed: ${messageOf(error)}`, { bad: true }),
-        })
-      }
-    >
+    <Button look="danger" disabled={remove.isPending} onClick={takeAway}>
       <Trash2 size={14} aria-hidden />
       Remove
     </Button>

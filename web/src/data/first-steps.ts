@@ -1,5 +1,6 @@
 /** A newcomer's way to the first alert: how far it has come, and what it proposes. */
-import { useState } from "react";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
 import type { Metric, RuleInput } from "@/api/types";
 import { isEmpty, useFrameworks, useMetrics, usePoints, useSeries } from "./frameworks";
 import { useInbox } from "./notifications";
@@ -70,6 +71,13 @@ export function useFirstSteps() {
   const inbox = useInbox(false);
   const framework = frameworks.data?.find(({ series }) => series > 0) ?? frameworks.data?.[0];
   const pushed = (framework?.series ?? 0) > 0;
+  const client = useQueryClient();
+  useEffect(() => {
+    if (!pushed) return;
+    // Read as empty a moment ago, and kept as such for minutes.
+    void client.invalidateQueries({ queryKey: ["metrics"] });
+    void client.invalidateQueries({ queryKey: ["series"] });
+  }, [client, pushed]);
   const metrics = useMetrics(pushed ? (framework?.id ?? "") : "");
   const series = useSeries(pushed ? (framework?.id ?? "") : "");
   const rule = rules.data?.find(({ framework_id }) => framework_id === framework?.id);

@@ -11,7 +11,9 @@ export function useFrameworks() {
     queryFn: ({ signal }) =>
       allPages((query) => unwrap(api.GET("/api/v1/frameworks", { params: { query }, signal }))),
     // A workspace without points waits for its first point, which is no live event.
-    refetchInterval: ({ state }) => (state.data !== undefined && isEmpty(state.data) ? 4_000 : false),
+    // The longer it takes, the less often it is asked: a member's requests are limited by the hour.
+    refetchInterval: ({ state }) =>
+      state.data === undefined || !isEmpty(state.data) ? false : state.dataUpdateCount < 60 ? 4_000 : 20_000,
   });
 }
 

@@ -72,7 +72,12 @@ export function useRemoveRule() {
   return useMutation({
     mutationFn: (rule_id: string) =>
       unwrap<unknown>(api.DELETE("/api/v1/alert-rules/{rule_id}", { params: { path: { rule_id } } })),
-    onSettled: () => client.invalidateQueries({ queryKey: [RULES] }),
+    // The lists, not the rule itself: its page would show for a moment that there is none.
+    onSettled: () =>
+      client.invalidateQueries({
+        queryKey: [RULES],
+        predicate: (query) => isList(query) || query.queryKey[1] === "file",
+      }),
   });
 }
 

@@ -134,7 +134,7 @@ function Detail({ framework }: { framework: Framework }) {
       {tab === "strategy" && <Strategy framework={framework.id} />}
       {tab === "charts" && <Charts framework={framework} days={days} ahead={ahead} triggers={recent} />}
       {tab === "charts" && (
-        <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
+        <div className="grid grid-cols-1 items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
           <Rules framework={framework} />
           <Card>
             <CardHeader title="Alerts in this range">

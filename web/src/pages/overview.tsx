@@ -39,7 +39,7 @@ export default function OverviewPage() {
       <div className="flex flex-col gap-5">
         <FirstSteps />
         <Figures frameworks={frameworks.data} />
-        <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
+        <div className="grid grid-cols-1 items-start gap-5 xl:grid-cols-[minmax(0,1fr)_21rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
           <Card className="@container">
             <CardHeader title="Frameworks" hint="By risk">
               {may && frameworks.data !== undefined && frameworks.data.length > 0 && (
@@ -69,7 +69,7 @@ export default function OverviewPage() {
               </ul>
             )}
           </Card>
-          <div className="flex flex-col gap-5">
+          <div className="flex min-w-0 flex-col gap-5">
             <Card>
               <CardHeader title="Open alerts">
                 <Link to="/alerts" className="rounded text-sm font-medium text-accent hover:underline">

@@ -1,1 +1,0 @@
-import{E as e}from"./index-DHSevjt1.js";import{r as t}from"./list-CklDfMtj.js";import{t as n}from"./jsx-runtime-DyZJNswf.js";var r=n();function i(){return(0,r.jsxs)(r.Fragment,{children:[(0,r.jsx)(e,{children:`Patterns`}),(0,r.jsx)(`div`,{className:`mx-auto max-w-5xl`,children:(0,r.jsx)(t,{framework:``})})]})}export{i as default};
