@@ -31,7 +31,7 @@ import uvloop
 from bench import ingest
 from bench.__main__ import machine
 from bench.latency import free_port, process
-from bench.outbox import Side
+from bench.shift_side import Side
 from convex.db import SYSTEM, Database, Identity, Role
 from convex.db.housekeeping import make_partitions
 from convex.db.migrate import migrate
@@ -50,7 +50,7 @@ _SCORED = 100  # frameworks whose health is scored
 _PLANT = """
 WITH f AS (
     INSERT INTO convex.frameworks (workspace_id, slug, name)
-    SELECT %(w)s, 'f' || n, 'Framework ' || n FROM generate_series(1, %(n)s) AS n
+    SELECT %(w)s, 'f' || n, 'Framework ' || n FROM generate_series(1, %(n)s::integer) AS n
     RETURNING id
 ), m AS (
     INSERT INTO convex.metrics (workspace_id, framework_id, name, category, target, "limit")
@@ -63,7 +63,8 @@ SELECT %(w)s, framework_id, id, '{"region": "eu-west-1"}', sha256(id::text::byte
 _FILL = """
 INSERT INTO convex.points (workspace_id, series_id, timestamp, value)
 SELECT %(w)s, s.id, %(begin)s + make_interval(secs => 60 * t), random() * 100
-FROM generate_series(%(first)s, %(last)s) AS t, convex.series AS s WHERE s.workspace_id = %(w)s
+FROM generate_series(%(first)s::integer, %(last)s::integer) AS t, convex.series AS s
+WHERE s.workspace_id = %(w)s
 """
 _SIZES = """
 SELECT coalesce(p.relname, c.relname) AS name, sum(pg_table_size(c.oid))::bigint AS heap,
