@@ -15,10 +15,8 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,12 +25,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench.ingest import _make_workspace
-from bench.latency import free_port, process
-from convex.db.migrate import migrate
-from convex.embedded.postgres import EmbeddedPostgres
-from convex.embedded.valkey import EmbeddedValkey
-from convex.settings import Settings
+from bench.ingest import make_workspace
+from bench.served import Served, served
 
 _SERIES = 100
 
@@ -46,33 +40,15 @@ async def main() -> None:
     table = Table(title="First import, points a second")
     for column in ("what", "points", "a second", "memory after a tenth", "most memory"):
         table.add_column(column)
-    async with AsyncExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="convex-bench-")))
-        os.chmod(home, 0o755)
-        postgres = EmbeddedPostgres(home)
-        await postgres.start()
-        stack.push_async_callback(postgres.remove)
-        valkey = EmbeddedValkey(home)
-        await valkey.start()
-        stack.push_async_callback(valkey.stop)
-        port = free_port()
-        settings = Settings(home=home, redis_url=valkey.url, api_port=port)
-        await asyncio.to_thread(migrate, settings)
-        environment = {
-            "CONVEX_HOME": str(home),
-            "CONVEX_REDIS_URL": valkey.url,
-            "CONVEX_API_PORT": str(port),
-        }
-        workspace = await _make_workspace(settings)
-        await asyncio.to_thread(_by_command, home, asked.rows, environment, table)
-        child = await stack.enter_async_context(process(["-m", "api"], port, **environment))
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-            await _by_http(session, workspace.key, child.pid, asked.streamed, table)
+    async with served() as here:
+        workspace = await make_workspace(here.settings)
+        await asyncio.to_thread(_by_command, here, asked.rows, table)
+        await _by_http(here, workspace.key, asked.streamed, table)
     Console().print(table)
 
 
-def _by_command(home: Path, rows: int, environment: dict[str, str], table: Table) -> None:
-    file = home / "points.csv"
+def _by_command(here: Served, rows: int, table: Table) -> None:
+    file = here.settings.home / "points.csv"
     begin = datetime.now(UTC).replace(microsecond=0) - timedelta(days=60)
     instants = [
         (begin + timedelta(minutes=n)).isoformat().replace("+00:00", "Z")
@@ -87,7 +63,7 @@ def _by_command(home: Path, rows: int, environment: dict[str, str], table: Table
     started = time.perf_counter()
     done = subprocess.run(
         [*command, "--json"],
-        env={**os.environ, **environment},
+        env={**os.environ, **here.environment},
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -99,9 +75,7 @@ def _by_command(home: Path, rows: int, environment: dict[str, str], table: Table
     table.add_row("convex ingest", f"{rows:,}", f"{rows / seconds:,.0f}", "", f"{most:,.0f} MB")
 
 
-async def _by_http(
-    session: aiohttp.ClientSession, key: str, pid: int, rows: int, table: Table
-) -> None:
+async def _by_http(here: Served, key: str, rows: int, table: Table) -> None:
     begin = int(datetime.now(UTC).timestamp()) - 30 * 86_400
     early = 0.0
 
@@ -114,12 +88,12 @@ async def _by_http(
                 for n in range(first, first + 10_000)
             )
             if first + 10_000 == rows // 10:
-                early = _memory(pid)
+                early = _memory(here.pid)
 
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
     started = time.perf_counter()
     timeout = aiohttp.ClientTimeout(total=None)
-    async with session.post(
+    async with here.session.post(
         "/api/v1/points", data=lines(), headers=headers, timeout=timeout
     ) as answer:
         counts = await answer.json()
@@ -131,7 +105,7 @@ async def _by_http(
         f"{rows:,}",
         f"{rows / seconds:,.0f}",
         f"{early:,.0f} MB",
-        f"{_memory(pid, most=True):,.0f} MB",
+        f"{_memory(here.pid, most=True):,.0f} MB",
     )
 
 
