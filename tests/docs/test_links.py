@@ -17,6 +17,8 @@ DOCUMENTS = sorted(
         _ROOT / "web" / "README.md",
     ]
 )
+# By `python -m bench report`: a tree in which nobody has run it has none.
+_WRITTEN_LATER = {_DOCS / "performance.md"}
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 
 
@@ -42,6 +44,8 @@ def test_links_lead_somewhere(file: Path) -> None:
             continue
         path, _, anchor = link.partition("#")
         target = (file.parent / path).resolve() if path else file
+        if target in _WRITTEN_LATER and not target.exists():
+            continue
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
