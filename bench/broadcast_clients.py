@@ -15,6 +15,8 @@ import sys
 import time
 
 _OF_ADDRESS = 5000
+_PING_SECONDS = 20.0
+_PONG = 200  # bytes; several pongs are still shorter than one event
 
 
 def main() -> None:
@@ -24,6 +26,7 @@ def main() -> None:
     raise_limit()
     poll = select.epoll()
     sockets: dict[int, socket.socket] = {}
+    pinged = time.monotonic()
     for number in range(count):
         client = _connect(port, path, number)
         if token:
@@ -34,17 +37,31 @@ def main() -> None:
         client.setblocking(False)
         sockets[client.fileno()] = client
         poll.register(client.fileno(), select.EPOLLIN)
+        if token and time.monotonic() - pinged > _PING_SECONDS:
+            pinged = time.monotonic()
+            _ping(sockets)
     print("ready", flush=True)
     waiting = set(sockets)
     while True:
-        for fd, _ in poll.poll(20):
+        for fd, _ in poll.poll(5):
             # A frame of 500 bytes arrives whole on the loopback device.
-            if not os.read(fd, 65536):
+            block = os.read(fd, 65536)
+            if not block:
                 return
-            waiting.discard(fd)
+            if len(block) > _PONG:
+                waiting.discard(fd)
         if not waiting:
             print(time.monotonic_ns(), flush=True)
             waiting = set(sockets)
+        if token and len(waiting) == count and time.monotonic() - pinged > _PING_SECONDS:
+            pinged = time.monotonic()
+            _ping(sockets)
+
+
+def _ping(sockets: dict[int, socket.socket]) -> None:
+    """A client that says nothing for a minute is closed."""
+    for client in sockets.values():
+        _say(client, {"type": "ping"})
 
 
 def raise_limit() -> None:

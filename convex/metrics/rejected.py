@@ -130,5 +130,15 @@ def export_row(one: Rejected) -> list[str]:
         str(point.get("timestamp", "")),
         str(point.get("value", "")) if point else orjson.dumps(one.point, default=str).decode(),
     ]
-    # A spreadsheet would run what begins like a formula.
-    return [f"'{cell}" if cell[:1] in "=+@\t" and cell else cell for cell in cells]
+    return [f"'{cell}" if _is_formula(cell) else cell for cell in cells]
+
+
+def _is_formula(cell: str) -> bool:
+    """Whether a spreadsheet would run it; a number with a sign is none."""
+    if not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
