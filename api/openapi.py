@@ -113,6 +113,10 @@ def _build(app: FastAPI) -> dict[str, Any]:
             operation["operationId"] = names[operation["operationId"]]
             for body in operation.get("requestBody", {}).get("content", {}).values():
                 components.update(body["schema"].pop("$defs", {}))  # its references point there
+                if "properties" in body["schema"]:
+                    name = body["schema"]["title"]
+                    components[name] = body["schema"]
+                    body["schema"] = {"$ref": f"#/components/schemas/{name}"}
             _add_problems(path, method, operation)
             operation.setdefault("security", [])  # said, where nobody has to sign in
             for parameter in operation.get("parameters", ()):

@@ -39,7 +39,7 @@ from convex_client.api.points import send_points
 from convex_client.api.rules import create_rule, get_rule
 from convex_client.api.triggers import list_triggers_alert_triggers
 from convex_client.models import (
-    FrameworkNew, MetricNew, PointNew, Points, Problem, RuleNew, SignIn)
+    FrameworkNew, MetricNew, PointNew, PointsNew, Problem, RuleNew, SignIn)
 session = sign_in.sync(client=Client(base_url=base), body=SignIn(email=email, password=password))
 client = AuthenticatedClient(base_url=base, token=session.access_token)
 framework = create_frameworks.sync(client=client, body=FrameworkNew(slug="ewr", name="Newark"))
@@ -47,7 +47,7 @@ metric = create_metric.sync(client=client, body=MetricNew(framework_id=framework
 rule = create_rule.sync(client=client, body=RuleNew(
     name="late", framework_id=framework.id, metric_id=metric.id, threshold_value=10))
 at = datetime.now(timezone.utc) - timedelta(seconds=1)
-sent = send_points.sync(client=client, body=Points(points=[
+sent = send_points.sync(client=client, body=PointsNew(points=[
     PointNew(framework="ewr", metric="rate", timestamp=at, value=50)]))
 triggers = list_triggers_alert_triggers.sync(client=client)
 missing = get_rule.sync(client=client, rule_id=UUID(int=1))
