@@ -14,7 +14,7 @@ from convex.cli.up import read_state
 from convex.embedded.process import Child, Command, choose_port
 
 _CODE = Path(__file__).parents[1]
-_READY_SECONDS = 400.0  # more than `convex up` waits itself, which says why
+_READY_SECONDS = 660.0  # more than `convex up` waits itself, which says why
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from flows.setup.deployments import PREFECT_FILE, STANDING, Deployment
 from flows.setup.pool import CODE, pool_template, prepare_pool
 
 _DONE = "convex_bootstrap"
-_SERVER_SECONDS = 120
+_SERVER_SECONDS = 300
 _FIRST_MARTS = "build-marts/daily"
 
 

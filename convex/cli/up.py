@@ -19,7 +19,7 @@ from convex.errors import Conflict, Unavailable
 from convex.settings import Settings, load_settings
 
 _DOWN_SECONDS = 90.0
-_UP_SECONDS = 300.0
+_UP_SECONDS = 660.0
 
 
 def up(
