@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 CODE = Path(__file__).parents[2]
 VICTIMS = ("api", "alert-flow", "worker", "others", "postgres", "valkey", "prefect")

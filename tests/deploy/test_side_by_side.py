@@ -27,7 +27,7 @@ from tests.convex.notifications.receivers import HttpReceiver, open_http
 from tests.convex.notifications.shifts import towards
 from tests.flows.prefect_server import flow_environment, prefect_server
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 CODE = Path(__file__).parents[2]
 BATCH = 30  # triggers of one batch
@@ -69,7 +69,7 @@ async def started(*arguments: str, environment: dict[str, str]) -> AsyncIterator
 
 async def until_ready(replicas: list[Replica]) -> None:
     """Every API says that all is there, the alert flow too."""
-    async with httpx.AsyncClient(timeout=10) as client, asyncio.timeout(180):
+    async with httpx.AsyncClient(timeout=10) as client, asyncio.timeout(600):
         for replica in replicas:
             while True:
                 try:
@@ -81,7 +81,7 @@ async def until_ready(replicas: list[Replica]) -> None:
 
 
 async def until_each_has_a_shift(workers: list[Replica]) -> None:
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(600):
         while not all(worker.shifts() for worker in workers):  # noqa: ASYNC110 - in /proc only
             await asyncio.sleep(0.1)
 
@@ -122,7 +122,7 @@ async def until_delivered(worker: Database, count: int) -> None:
         "SELECT count(*) FILTER (WHERE channel_kind = 'webhook' AND state = 'delivered') AS there,"
         " count(*) FILTER (WHERE state = 'due') AS due FROM convex.alert_notifications"
     )
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         while True:
             async with worker.transaction(SYSTEM) as connection:
                 row = await (await connection.execute(question)).fetchone()

@@ -300,7 +300,7 @@ async def test_the_previous_release_works_on_todays_schema_beside_todays(
 
 
 async def _answering(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while True:
             try:
                 if (await client.get(str(client.base_url.join("/livez")))).is_success:
