@@ -24,7 +24,7 @@ export interface paths {
          *     as long as they like: they are taken piece by piece, each a batch of its own, so that sending
          *     the same again after an error goes on. Needs the scope ingest, or the role editor.
          */
-        post: operations["send_points_api_v1_points_post"];
+        post: operations["send_points"];
         delete?: never;
         options?: never;
         head?: never;
@@ -42,7 +42,7 @@ export interface paths {
          * Points that were not taken
          * @description Newest first, each as it came, with its reason.
          */
-        get: operations["list_rejected_points_api_v1_rejected_points_get"];
+        get: operations["list_rejected_points"];
         put?: never;
         post?: never;
         delete?: never;
@@ -62,7 +62,7 @@ export interface paths {
          * Points that were not taken, as CSV
          * @description All of them, newest first. Put right what was wrong and send the rows again.
          */
-        get: operations["export_rejected_api_v1_rejected_points_export_get"];
+        get: operations["export_rejected"];
         put?: never;
         post?: never;
         delete?: never;
@@ -85,7 +85,7 @@ export interface paths {
          * @description With what was wrong put right: what is given replaces what came. Each id counts once; what
          *     still cannot be taken is a rejected point anew.
          */
-        post: operations["reingest_api_v1_rejected_points_reingest_post"];
+        post: operations["reingest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -112,7 +112,7 @@ export interface paths {
          *     all the same, and the answer is 422 with the first reason, so that the sender's log tells of it
          *     and nothing is sent again. What may be sent again is answered by 5xx or 429.
          */
-        post: operations["remote_write_api_v1_prometheus_write_post"];
+        post: operations["remote_write"];
         delete?: never;
         options?: never;
         head?: never;
@@ -135,7 +135,7 @@ export interface paths {
          *     workspace's mapping says otherwise (see /ingestion). Data points that cannot be taken are kept
          *     under /rejected-points and counted in the answer; the others are stored.
          */
-        post: operations["take_otlp_api_v1_otlp_v1_metrics_post"];
+        post: operations["take_otlp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -158,7 +158,7 @@ export interface paths {
          *     `resolved` ends it. The framework is that which the label `framework` or `job` names, if there
          *     is one.
          */
-        post: operations["take_webhook_api_v1_alertmanager_webhook_post"];
+        post: operations["take_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -177,14 +177,14 @@ export interface paths {
          * @description Every open trigger of the workspace, whoever raised it; its rule is the label alertname. The
          *     newest 2,000.
          */
-        get: operations["list_alerts_api_v2_alerts_get"];
+        get: operations["list_alerts"];
         put?: never;
         /**
          * Alerts of a Prometheus
          * @description As Alertmanager takes them: repeated while they fire, `endsAt` in the past resolves. An alert
          *     that is not repeated until its `endsAt` (five minutes without one) resolves as stale.
          */
-        post: operations["take_alerts_api_v2_alerts_post"];
+        post: operations["take_alerts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -202,7 +202,7 @@ export interface paths {
          * What answers here
          * @description Convex, in Alertmanager's form.
          */
-        get: operations["get_status_api_v2_status_get"];
+        get: operations["get_status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -222,7 +222,7 @@ export interface paths {
          * Receivers
          * @description One: who is told is decided by each member's preferences.
          */
-        get: operations["list_receivers_api_v2_receivers_get"];
+        get: operations["list_receivers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -242,13 +242,13 @@ export interface paths {
          * Silences
          * @description Those that end last come first. `filter` keeps those that have each of these matchers.
          */
-        get: operations["list_silences_api_v2_silences_get"];
+        get: operations["list_silences_v2_silences"];
         put?: never;
         /**
          * Mute for a while
          * @description With an `id`, the silence of that id ends and this takes its place, as Alertmanager does.
          */
-        post: operations["post_silence_api_v2_silences_post"];
+        post: operations["post_silence"];
         delete?: never;
         options?: never;
         head?: never;
@@ -266,14 +266,14 @@ export interface paths {
          * One silence
          * @description Over or not.
          */
-        get: operations["get_silence_api_v2_silence__silence_id__get"];
+        get: operations["get_silence_v2_silence"];
         put?: never;
         post?: never;
         /**
          * End a silence
          * @description It ends now; it is not forgotten.
          */
-        delete: operations["end_silence_api_v2_silence__silence_id__delete"];
+        delete: operations["end_silence"];
         options?: never;
         head?: never;
         patch?: never;
@@ -295,7 +295,7 @@ export interface paths {
          *     Twenty wrong passwords in five minutes are allowed for one e-mail address (429 after that). A
          *     wrong password and an unknown address are answered alike, in the same time.
          */
-        post: operations["sign_in_api_v1_auth_sign_in_post"];
+        post: operations["sign_in"];
         delete?: never;
         options?: never;
         head?: never;
@@ -318,7 +318,7 @@ export interface paths {
          *     One that was used already ends the whole session (401): either it was stolen, or its thief has
          *     been faster.
          */
-        post: operations["refresh_api_v1_auth_refresh_post"];
+        post: operations["refresh"];
         delete?: never;
         options?: never;
         head?: never;
@@ -338,7 +338,7 @@ export interface paths {
          * Sign out
          * @description End the session of this refresh token, its access token too. An unknown token is fine.
          */
-        post: operations["sign_out_api_v1_auth_sign_out_post"];
+        post: operations["sign_out"];
         delete?: never;
         options?: never;
         head?: never;
@@ -356,7 +356,7 @@ export interface paths {
          * Who am I
          * @description The caller, the workspace of the token or key, and the caller's other workspaces.
          */
-        get: operations["me_api_v1_me_get"];
+        get: operations["me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -366,7 +366,7 @@ export interface paths {
          * Change my name or time zone
          * @description What is given is changed.
          */
-        patch: operations["change_me_api_v1_me_patch"];
+        patch: operations["change_me"];
         trace?: never;
     };
     "/api/v1/me/password": {
@@ -382,7 +382,7 @@ export interface paths {
          * Change my password
          * @description A new password, for who knows the current one. Every other session here ends.
          */
-        post: operations["change_password_api_v1_me_password_post"];
+        post: operations["change_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -401,7 +401,7 @@ export interface paths {
          * @description Passwords always; `oidc` names the provider if there is one; `email` tells whether a new
          *     password can be asked for.
          */
-        get: operations["list_methods_api_v1_auth_methods_get"];
+        get: operations["list_methods"];
         put?: never;
         post?: never;
         delete?: never;
@@ -421,7 +421,7 @@ export interface paths {
          * Sign in at the OpenID provider
          * @description For a browser: leads to the provider, which leads back. 409 without a provider.
          */
-        get: operations["begin_oidc_api_v1_auth_oidc_get"];
+        get: operations["begin_oidc"];
         put?: never;
         post?: never;
         delete?: never;
@@ -442,7 +442,7 @@ export interface paths {
          * @description For a browser: checks what the provider says, and leads to the page, which then asks for the
          *     session. When something does not hold it leads to the page with the code of the problem.
          */
-        get: operations["end_oidc_api_v1_auth_oidc_callback_get"];
+        get: operations["end_oidc"];
         put?: never;
         post?: never;
         delete?: never;
@@ -464,7 +464,7 @@ export interface paths {
          * Tokens after OIDC
          * @description The session of who has just come back from the provider in this browser, once.
          */
-        post: operations["oidc_session_api_v1_auth_oidc_session_post"];
+        post: operations["oidc_session"];
         delete?: never;
         options?: never;
         head?: never;
@@ -485,7 +485,7 @@ export interface paths {
          * @description For a member without a password. The link is mailed where e-mail is set up; it is shown only
          *     for people who belong to no other workspace, so that nobody gets hold of theirs.
          */
-        post: operations["invite_member_api_v1_members__user_id__invitation_post"];
+        post: operations["invite_member"];
         delete?: never;
         options?: never;
         head?: never;
@@ -506,7 +506,7 @@ export interface paths {
          * @description A link to choose a new password, to the account's own address. Unknown addresses are
          *     answered alike. 409 where e-mail is not set up.
          */
-        post: operations["forgot_password_api_v1_auth_forgot_password_post"];
+        post: operations["forgot_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -527,7 +527,7 @@ export interface paths {
          * @description Set the password that the link is for, and sign in. The link is void then, and every other
          *     session of the account in that workspace ends.
          */
-        post: operations["choose_password_api_v1_auth_choose_password_post"];
+        post: operations["choose_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -545,7 +545,7 @@ export interface paths {
          * Triggers
          * @description Newest first. `state`, `severity` and `type` may be given several times.
          */
-        get: operations["list_triggers_api_v1_alert_triggers_get"];
+        get: operations["list_triggers_alert_triggers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -565,7 +565,7 @@ export interface paths {
          * One trigger
          * @description With everything that happened to it.
          */
-        get: operations["get_trigger_api_v1_alert_triggers__trigger_id__get"];
+        get: operations["get_trigger"];
         put?: never;
         post?: never;
         delete?: never;
@@ -587,7 +587,7 @@ export interface paths {
          * Acknowledge
          * @description Somebody cares: escalation stops. Again changes nothing; a resolved one is refused (409).
          */
-        post: operations["acknowledge_api_v1_alert_triggers__trigger_id__acknowledge_post"];
+        post: operations["acknowledge"];
         delete?: never;
         options?: never;
         head?: never;
@@ -607,7 +607,7 @@ export interface paths {
          * Resolve
          * @description It is over. While its condition holds, another opens after the deduplication window.
          */
-        post: operations["resolve_api_v1_alert_triggers__trigger_id__resolve_post"];
+        post: operations["resolve"];
         delete?: never;
         options?: never;
         head?: never;
@@ -627,7 +627,7 @@ export interface paths {
          * Reopen
          * @description It was not over. Refused (409) while it, or another of the same rule and labels, is open.
          */
-        post: operations["reopen_api_v1_alert_triggers__trigger_id__reopen_post"];
+        post: operations["reopen"];
         delete?: never;
         options?: never;
         head?: never;
@@ -647,7 +647,7 @@ export interface paths {
          * Comment
          * @description A few words in its history.
          */
-        post: operations["comment_api_v1_alert_triggers__trigger_id__comment_post"];
+        post: operations["comment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -667,7 +667,7 @@ export interface paths {
          * Assign
          * @description Give it to a member of the workspace; null takes it back.
          */
-        post: operations["assign_api_v1_alert_triggers__trigger_id__assign_post"];
+        post: operations["assign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -687,7 +687,7 @@ export interface paths {
          * Was it worth it
          * @description Mark it as actionable or as a false positive; null takes the mark back.
          */
-        post: operations["feedback_api_v1_alert_triggers__trigger_id__feedback_post"];
+        post: operations["feedback_alert_triggers"];
         delete?: never;
         options?: never;
         head?: never;
@@ -708,7 +708,7 @@ export interface paths {
          * @description One transaction; each trigger gets a transition of its own, and what cannot be changed is
          *     listed with the reason.
          */
-        post: operations["act_on_many_api_v1_alert_triggers_bulk_post"];
+        post: operations["act_on_many_alert_triggers_bulk"];
         delete?: never;
         options?: never;
         head?: never;
@@ -726,13 +726,13 @@ export interface paths {
          * Rules
          * @description By name. Kept until a rule changes.
          */
-        get: operations["list_rules_api_v1_alert_rules_get"];
+        get: operations["list_rules"];
         put?: never;
         /**
          * Make a rule
          * @description It watches from the next point on. What cannot work is refused, naming the field.
          */
-        post: operations["create_rule_api_v1_alert_rules_post"];
+        post: operations["create_rule"];
         delete?: never;
         options?: never;
         head?: never;
@@ -753,7 +753,7 @@ export interface paths {
          * @description One transaction; what cannot be changed is listed with the reason. Deleting, and bringing
          *     back, is for owners.
          */
-        post: operations["act_on_many_api_v1_alert_rules_bulk_post"];
+        post: operations["act_on_many_alert_rules_bulk"];
         delete?: never;
         options?: never;
         head?: never;
@@ -771,14 +771,14 @@ export interface paths {
          * One rule
          * @description Everything about a rule.
          */
-        get: operations["get_rule_api_v1_alert_rules__rule_id__get"];
+        get: operations["get_rule"];
         put?: never;
         post?: never;
         /**
          * Remove a rule
          * @description Its open triggers are resolved; what it has found stays. Owners only.
          */
-        delete: operations["delete_rule_api_v1_alert_rules__rule_id__delete"];
+        delete: operations["delete_rule"];
         options?: never;
         head?: never;
         /**
@@ -786,7 +786,7 @@ export interface paths {
          * @description What is given is changed. Disabling resolves its open triggers; a rule kept as code is not
          *     changed here (409).
          */
-        patch: operations["change_rule_api_v1_alert_rules__rule_id__patch"];
+        patch: operations["change_rule"];
         trace?: never;
     };
     "/api/v1/alert-rules/{rule_id}/undelete": {
@@ -803,7 +803,7 @@ export interface paths {
          * @description The rule as it was, watching from the next point on. Refused (409) if it is not removed, or
          *     another one has its name by now. Owners only.
          */
-        post: operations["undelete_rule_api_v1_alert_rules__rule_id__undelete_post"];
+        post: operations["undelete_rule"];
         delete?: never;
         options?: never;
         head?: never;
@@ -824,7 +824,7 @@ export interface paths {
          * @description Replay a rule, saved or not, over stored points with the evaluator that runs live; with both
          *     a rule and a `rule_id` the two are compared. Saves nothing.
          */
-        post: operations["backtest_api_v1_alert_rules_backtest_post"];
+        post: operations["backtest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -845,7 +845,7 @@ export interface paths {
          * @description Try up to 240 settings of threshold, `for`, recovery and `keep_firing_for` on stored points.
          *     Answers with those worth looking at, most triggers saved first. Changes nothing.
          */
-        post: operations["tuning_api_v1_alert_rules__rule_id__tuning_post"];
+        post: operations["tuning"];
         delete?: never;
         options?: never;
         head?: never;
@@ -866,7 +866,7 @@ export interface paths {
          * @description Evaluate the rule, switched on or not, on the last days of every series that it watches.
          *     Answers with the alerts that would be open now. Tells nobody and changes nothing.
          */
-        post: operations["test_rule_api_v1_alert_rules__rule_id__test_post"];
+        post: operations["test_rule"];
         delete?: never;
         options?: never;
         head?: never;
@@ -886,7 +886,7 @@ export interface paths {
          * What rule files would change
          * @description Nothing is written. Problems of the files are part of the answer, each with file and line.
          */
-        post: operations["plan_rules_api_v1_alert_rules_plan_post"];
+        post: operations["plan_rules"];
         delete?: never;
         options?: never;
         head?: never;
@@ -908,7 +908,7 @@ export interface paths {
          *     (`kept_as_code`). Files that are applied already write nothing. The answer is the plan that was
          *     carried out; problems are refused (422), each with file, line and path.
          */
-        post: operations["apply_rules_api_v1_alert_rules_apply_post"];
+        post: operations["apply_rules"];
         delete?: never;
         options?: never;
         head?: never;
@@ -926,7 +926,7 @@ export interface paths {
          * The rules as a file
          * @description YAML that can be planned and applied: it says what the rules say.
          */
-        get: operations["export_rules_api_v1_alert_rules_export_get"];
+        get: operations["export_rules"];
         put?: never;
         post?: never;
         delete?: never;
@@ -946,14 +946,14 @@ export interface paths {
          * Silences
          * @description The one that ends last comes first.
          */
-        get: operations["list_silences_api_v1_silences_get"];
+        get: operations["list_silences_silences"];
         put?: never;
         /**
          * Mute for a while
          * @description Nothing that matches is told until the end; a resolve of what was told before still is.
          *     One that would mute more than anybody means is refused (409) until `confirm_broad` says so.
          */
-        post: operations["create_silence_api_v1_silences_post"];
+        post: operations["create_silence"];
         delete?: never;
         options?: never;
         head?: never;
@@ -973,7 +973,7 @@ export interface paths {
          * What would be muted
          * @description The open triggers that the matchers fit now. Changes nothing.
          */
-        post: operations["preview_api_v1_silences_preview_post"];
+        post: operations["preview"];
         delete?: never;
         options?: never;
         head?: never;
@@ -991,21 +991,21 @@ export interface paths {
          * One
          * @description A silence, over or not.
          */
-        get: operations["get_silence_api_v1_silences__silence_id__get"];
+        get: operations["get_silence_silences"];
         put?: never;
         post?: never;
         /**
          * Remove
          * @description Altogether; editors end a silence by changing its end. Owners only.
          */
-        delete: operations["delete_silence_api_v1_silences__silence_id__delete"];
+        delete: operations["delete_silence"];
         options?: never;
         head?: never;
         /**
          * Change
          * @description What is given is changed; an end in the past ends it now. One that is over stays (422).
          */
-        patch: operations["change_silence_api_v1_silences__silence_id__patch"];
+        patch: operations["change_silence"];
         trace?: never;
     };
     "/api/v1/mute-windows": {
@@ -1019,13 +1019,13 @@ export interface paths {
          * Mute windows
          * @description By name.
          */
-        get: operations["list_all_api_v1_mute_windows_get"];
+        get: operations["list_all_mute_windows"];
         put?: never;
         /**
          * Mute at certain hours
          * @description By the wall clock of a zone, over changes of the clocks and midnight alike.
          */
-        post: operations["create_api_v1_mute_windows_post"];
+        post: operations["create_mute_windows"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1043,21 +1043,21 @@ export interface paths {
          * One
          * @description A mute window.
          */
-        get: operations["get_one_api_v1_mute_windows__window_id__get"];
+        get: operations["get_one_mute_windows"];
         put?: never;
         post?: never;
         /**
          * Remove
          * @description Altogether; editors may disable it. Owners only.
          */
-        delete: operations["delete_api_v1_mute_windows__window_id__delete"];
+        delete: operations["delete_mute_windows"];
         options?: never;
         head?: never;
         /**
          * Change
          * @description What is given is changed, and holds at once.
          */
-        patch: operations["change_api_v1_mute_windows__window_id__patch"];
+        patch: operations["change_mute_windows"];
         trace?: never;
     };
     "/api/v1/inhibition-rules": {
@@ -1071,13 +1071,13 @@ export interface paths {
          * Inhibition rules
          * @description By name.
          */
-        get: operations["list_all_api_v1_inhibition_rules_get"];
+        get: operations["list_all_inhibition_rules"];
         put?: never;
         /**
          * Let one alert speak for others
          * @description While a source is open, targets that share the labels with it are not told.
          */
-        post: operations["create_api_v1_inhibition_rules_post"];
+        post: operations["create_inhibition_rules"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1095,21 +1095,21 @@ export interface paths {
          * One
          * @description An inhibition rule.
          */
-        get: operations["get_one_api_v1_inhibition_rules__inhibition_id__get"];
+        get: operations["get_one_inhibition_rules"];
         put?: never;
         post?: never;
         /**
          * Remove
          * @description Altogether; editors may disable it. Owners only.
          */
-        delete: operations["delete_api_v1_inhibition_rules__inhibition_id__delete"];
+        delete: operations["delete_inhibition_rules"];
         options?: never;
         head?: never;
         /**
          * Change
          * @description What is given is changed, and holds at once.
          */
-        patch: operations["change_api_v1_inhibition_rules__inhibition_id__patch"];
+        patch: operations["change_inhibition_rules"];
         trace?: never;
     };
     "/api/v1/frameworks": {
@@ -1123,13 +1123,13 @@ export interface paths {
          * What is watched
          * @description All frameworks, each with its open triggers, when it last had data, its health and risk.
          */
-        get: operations["list_all_api_v1_frameworks_get"];
+        get: operations["list_all_frameworks"];
         put?: never;
         /**
          * Watch something new
          * @description Points name the framework by its slug, so the slug never changes.
          */
-        post: operations["create_api_v1_frameworks_post"];
+        post: operations["create_frameworks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1147,21 +1147,21 @@ export interface paths {
          * One framework
          * @description With its open triggers and when it last had data.
          */
-        get: operations["get_one_api_v1_frameworks__framework__get"];
+        get: operations["get_one_frameworks"];
         put?: never;
         post?: never;
         /**
          * Remove a framework
          * @description With its metrics, points, rules and triggers. Owners only.
          */
-        delete: operations["delete_api_v1_frameworks__framework__delete"];
+        delete: operations["delete_frameworks"];
         options?: never;
         head?: never;
         /**
          * Change a framework
          * @description What is given is changed.
          */
-        patch: operations["change_api_v1_frameworks__framework__patch"];
+        patch: operations["change_frameworks"];
         trace?: never;
     };
     "/api/v1/frameworks/{framework}/health": {
@@ -1175,7 +1175,7 @@ export interface paths {
          * Its health
          * @description By category and metric, from the last 24 hours; the trend, and the hourly snapshots.
          */
-        get: operations["get_health_api_v1_frameworks__framework__health_get"];
+        get: operations["get_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1195,7 +1195,7 @@ export interface paths {
          * Its risk
          * @description 0 to 100, with every factor that it is made of.
          */
-        get: operations["get_risk_api_v1_frameworks__framework__risk_get"];
+        get: operations["get_risk"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1215,13 +1215,13 @@ export interface paths {
          * Strategy versions
          * @description The newest first, without their documents.
          */
-        get: operations["list_versions_api_v1_frameworks__framework__strategy_versions_get"];
+        get: operations["list_versions"];
         put?: never;
         /**
          * Add a strategy version
          * @description It gets the next number and never changes; 409 when it says what the newest one says.
          */
-        post: operations["add_version_api_v1_frameworks__framework__strategy_versions_post"];
+        post: operations["add_version"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1239,7 +1239,7 @@ export interface paths {
          * One version
          * @description With its document.
          */
-        get: operations["get_version_api_v1_frameworks__framework__strategy_versions__number__get"];
+        get: operations["get_version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1259,7 +1259,7 @@ export interface paths {
          * What a version changed
          * @description Line by line, from the older version to this one.
          */
-        get: operations["diff_api_v1_frameworks__framework__strategy_versions__number__diff_get"];
+        get: operations["diff"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1279,13 +1279,13 @@ export interface paths {
          * Strategy scores
          * @description The history of judgements, the newest first.
          */
-        get: operations["list_scores_api_v1_frameworks__framework__strategy_scores_get"];
+        get: operations["list_scores"];
         put?: never;
         /**
          * Judge a version
          * @description By the documented rubric, or by hand with six sub-scores and a reason. Kept as history.
          */
-        post: operations["score_api_v1_frameworks__framework__strategy_scores_post"];
+        post: operations["score"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1303,13 +1303,13 @@ export interface paths {
          * Metrics
          * @description By name, of one framework or of all.
          */
-        get: operations["list_metrics_api_v1_metrics_get"];
+        get: operations["list_metrics"];
         put?: never;
         /**
          * Define a metric
          * @description Points create their metric by themselves; this says unit, target and limit beforehand.
          */
-        post: operations["create_metric_api_v1_metrics_post"];
+        post: operations["create_metric"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1327,21 +1327,21 @@ export interface paths {
          * One metric
          * @description What is known about a metric.
          */
-        get: operations["get_metric_api_v1_metrics__metric_id__get"];
+        get: operations["get_metric"];
         put?: never;
         post?: never;
         /**
          * Remove a metric
          * @description With its series, points and rules. Owners only.
          */
-        delete: operations["delete_metric_api_v1_metrics__metric_id__delete"];
+        delete: operations["delete_metric"];
         options?: never;
         head?: never;
         /**
          * Describe it
          * @description What is given is changed; its name stays, since points come by it.
          */
-        patch: operations["change_metric_api_v1_metrics__metric_id__patch"];
+        patch: operations["change_metric"];
         trace?: never;
     };
     "/api/v1/series": {
@@ -1355,7 +1355,7 @@ export interface paths {
          * Series
          * @description Each metric with each set of labels that points have come with.
          */
-        get: operations["list_series_api_v1_series_get"];
+        get: operations["list_series"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1375,7 +1375,7 @@ export interface paths {
          * One series
          * @description Its metric, labels and newest point.
          */
-        get: operations["get_series_api_v1_series__series_id__get"];
+        get: operations["get_series"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1395,7 +1395,7 @@ export interface paths {
          * Points of a series
          * @description Thinned out by the server: mean, extremes and number of the points of each step.
          */
-        get: operations["read_points_api_v1_series__series_id__points_get"];
+        get: operations["read_points"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1415,12 +1415,12 @@ export interface paths {
          * How points come in
          * @description Limits, how the labels of Prometheus and OpenTelemetry are read, and what is kept.
          */
-        get: operations["get_ingestion_api_v1_ingestion_get"];
+        get: operations["get_ingestion"];
         /**
          * Change how
          * @description Replaces it. Owners only. It counts within a few seconds for what comes in then.
          */
-        put: operations["put_ingestion_api_v1_ingestion_put"];
+        put: operations["put_ingestion"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1439,14 +1439,14 @@ export interface paths {
          * Sources
          * @description By name, each with how its newest run went. Secrets are never shown.
          */
-        get: operations["list_sources_api_v1_sources_get"];
+        get: operations["list_sources"];
         put?: never;
         /**
          * Pull from somewhere
          * @description The flows take it up within a minute, and then by its schedule, from its beginning (or
          *     `start`) on. Addresses must be public, unless the operator allows the host.
          */
-        post: operations["create_source_api_v1_sources_post"];
+        post: operations["create_source"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1464,21 +1464,21 @@ export interface paths {
          * One source
          * @description Its settings, and how far it is.
          */
-        get: operations["get_source_api_v1_sources__source_id__get"];
+        get: operations["get_source"];
         put?: never;
         post?: never;
         /**
          * Forget it
          * @description Its points stay. Owners only.
          */
-        delete: operations["delete_source_api_v1_sources__source_id__delete"];
+        delete: operations["delete_source"];
         options?: never;
         head?: never;
         /**
          * Change it
          * @description What is given is changed. It goes on from where it was; see /run.
          */
-        patch: operations["change_source_api_v1_sources__source_id__patch"];
+        patch: operations["change_source"];
         trace?: never;
     };
     "/api/v1/sources/{source_id}/run": {
@@ -1494,7 +1494,7 @@ export interface paths {
          * Run it now
          * @description The flows take it up within a minute; the source says how far it is and how it went.
          */
-        post: operations["run_source_api_v1_sources__source_id__run_post"];
+        post: operations["run_source"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1512,7 +1512,7 @@ export interface paths {
          * The figures of some days
          * @description Triggers, response times and rates, with the same of as many days before.
          */
-        get: operations["get_summary_api_v1_analytics_summary_get"];
+        get: operations["get_summary"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1532,7 +1532,7 @@ export interface paths {
          * Figures over time
          * @description By day, week (from Monday) or month, oldest first, without gaps.
          */
-        get: operations["get_trends_api_v1_analytics_trends_get"];
+        get: operations["get_trends"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1552,7 +1552,7 @@ export interface paths {
          * Figures by framework
          * @description Every framework, the one with the most triggers first.
          */
-        get: operations["get_performance_api_v1_analytics_performance_get"];
+        get: operations["get_performance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1572,7 +1572,7 @@ export interface paths {
          * When and of what kind
          * @description By type, severity, state, hour of the week, framework.
          */
-        get: operations["get_distribution_api_v1_analytics_distribution_get"];
+        get: operations["get_distribution"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1592,7 +1592,7 @@ export interface paths {
          * What was not worth it
          * @description The noisiest rules, those that nobody acknowledges, who was woken, what was suppressed.
          */
-        get: operations["get_noise_api_v1_analytics_noise_get"];
+        get: operations["get_noise"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1612,7 +1612,7 @@ export interface paths {
          * My inbox
          * @description What the caller was told in the page, newest first. Nobody sees another's.
          */
-        get: operations["list_inbox_api_v1_notifications_get"];
+        get: operations["list_inbox"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1634,7 +1634,7 @@ export interface paths {
          * Mark as read
          * @description A second time changes nothing.
          */
-        post: operations["mark_read_api_v1_notifications__notification_id__read_post"];
+        post: operations["mark_read"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1654,7 +1654,7 @@ export interface paths {
          * Mark all as read
          * @description Everything in the caller's inbox.
          */
-        post: operations["mark_all_read_api_v1_notifications_read_all_post"];
+        post: operations["mark_all_read"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1672,12 +1672,12 @@ export interface paths {
          * What I am told, and how
          * @description One's own; `source` says whether they are, or are the workspace's or the built-in ones.
          */
-        get: operations["get_preferences_api_v1_notification_preferences_get"];
+        get: operations["get_preferences"];
         /**
          * Change what I am told
          * @description What is given is changed; from then on the workspace's defaults no longer count for one.
          */
-        put: operations["put_preferences_api_v1_notification_preferences_put"];
+        put: operations["put_preferences"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1696,12 +1696,12 @@ export interface paths {
          * The workspace's defaults
          * @description What counts for members who have no preferences of their own.
          */
-        get: operations["get_defaults_api_v1_notification_preferences_workspace_get"];
+        get: operations["get_defaults"];
         /**
          * Change the workspace's defaults
          * @description Owners only.
          */
-        put: operations["put_defaults_api_v1_notification_preferences_workspace_put"];
+        put: operations["put_defaults"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1723,7 +1723,7 @@ export interface paths {
          * @description Replay what happened through the planner that runs live, with the settings as they are and as
          *     they would be: what is sent, put off, grouped, in the digest or not told. Saves nothing.
          */
-        post: operations["simulate_preferences_api_v1_notification_preferences_simulate_post"];
+        post: operations["simulate_preferences"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1743,7 +1743,7 @@ export interface paths {
          *
          *     A viewer sees what concerns them; editors and owners what concerns anybody, apart from inboxes.
          */
-        get: operations["list_ledger_api_v1_ledger_get"];
+        get: operations["list_ledger"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1763,13 +1763,13 @@ export interface paths {
          * Ask whether to stop mail
          * @description A page with one button: a link alone must not change anything, since scanners follow it.
          */
-        get: operations["ask_to_unsubscribe_api_v1_unsubscribe__token__get"];
+        get: operations["ask_to_unsubscribe"];
         put?: never;
         /**
          * Stop mail (RFC 8058)
          * @description One click from a mail program, without signing in; again changes nothing.
          */
-        post: operations["unsubscribe_api_v1_unsubscribe__token__post"];
+        post: operations["unsubscribe"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1787,13 +1787,13 @@ export interface paths {
          * Channels
          * @description All of them, by name; there are few.
          */
-        get: operations["list_channels_api_v1_channels_get"];
+        get: operations["list_channels"];
         put?: never;
         /**
          * Add a channel
          * @description A webhook without a secret gets one, which is shown this once.
          */
-        post: operations["create_channel_api_v1_channels_post"];
+        post: operations["create_channel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1811,7 +1811,7 @@ export interface paths {
          * How the channels work
          * @description From real deliveries of the last day: healthy, degraded, down or disconnected, and why.
          */
-        get: operations["channels_health_api_v1_channels_health_get"];
+        get: operations["channels_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1831,21 +1831,21 @@ export interface paths {
          * One channel
          * @description Without its secret.
          */
-        get: operations["get_channel_api_v1_channels__channel_id__get"];
+        get: operations["get_channel"];
         put?: never;
         post?: never;
         /**
          * Remove a channel
          * @description What it was still to send fails, and the ledger says so. Owners only.
          */
-        delete: operations["delete_channel_api_v1_channels__channel_id__delete"];
+        delete: operations["delete_channel"];
         options?: never;
         head?: never;
         /**
          * Change a channel
          * @description What is given is changed; its kind stays.
          */
-        patch: operations["change_channel_api_v1_channels__channel_id__patch"];
+        patch: operations["change_channel"];
         trace?: never;
     };
     "/api/v1/channels/{channel_id}/test": {
@@ -1861,7 +1861,7 @@ export interface paths {
          * Send a test
          * @description Goes the way of every notification; what came of it is in the ledger by its id.
          */
-        post: operations["test_channel_api_v1_channels__channel_id__test_post"];
+        post: operations["test_channel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1879,13 +1879,13 @@ export interface paths {
          * The caller's workspace
          * @description The workspace of the token or key: the only one that it sees.
          */
-        get: operations["list_workspaces_api_v1_workspaces_get"];
+        get: operations["list_workspaces"];
         put?: never;
         /**
          * Make a workspace
          * @description A new workspace owned by the caller. Sign in with its slug to work in it.
          */
-        post: operations["create_workspace_api_v1_workspaces_post"];
+        post: operations["create_workspace"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1903,7 +1903,7 @@ export interface paths {
          * One workspace
          * @description The workspace of the token or key; any other id is not found.
          */
-        get: operations["get_workspace_api_v1_workspaces__workspace_id__get"];
+        get: operations["get_workspace"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1913,7 +1913,7 @@ export interface paths {
          * Change it
          * @description Name, slug and time zone.
          */
-        patch: operations["change_workspace_api_v1_workspaces__workspace_id__patch"];
+        patch: operations["change_workspace"];
         trace?: never;
     };
     "/api/v1/members": {
@@ -1927,13 +1927,13 @@ export interface paths {
          * The members
          * @description Everybody in the workspace, by name.
          */
-        get: operations["list_members_api_v1_members_get"];
+        get: operations["list_members"];
         put?: never;
         /**
          * Add a member
          * @description Add a person by e-mail. An account that exists keeps its name and password.
          */
-        post: operations["add_member_api_v1_members_post"];
+        post: operations["add_member"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1951,21 +1951,21 @@ export interface paths {
          * One member
          * @description A person of this workspace.
          */
-        get: operations["get_member_api_v1_members__user_id__get"];
+        get: operations["get_member"];
         put?: never;
         post?: never;
         /**
          * Remove a member
          * @description Take a person out of the workspace; the account stays. The last owner stays (409).
          */
-        delete: operations["remove_member_api_v1_members__user_id__delete"];
+        delete: operations["remove_member"];
         options?: never;
         head?: never;
         /**
          * Change a role
          * @description Another role. The last owner stays one (409).
          */
-        patch: operations["change_member_api_v1_members__user_id__patch"];
+        patch: operations["change_member"];
         trace?: never;
     };
     "/api/v1/api-keys": {
@@ -1979,13 +1979,13 @@ export interface paths {
          * The API keys
          * @description All keys of the workspace, revoked ones too, newest first.
          */
-        get: operations["list_keys_api_v1_api_keys_get"];
+        get: operations["list_keys"];
         put?: never;
         /**
          * Make an API key
          * @description A new key. `key` is shown now and never again.
          */
-        post: operations["create_key_api_v1_api_keys_post"];
+        post: operations["create_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2003,14 +2003,14 @@ export interface paths {
          * One API key
          * @description A key, without its secret.
          */
-        get: operations["get_key_api_v1_api_keys__key_id__get"];
+        get: operations["get_key"];
         put?: never;
         post?: never;
         /**
          * Revoke an API key
          * @description End a key. It stays listed as revoked.
          */
-        delete: operations["revoke_key_api_v1_api_keys__key_id__delete"];
+        delete: operations["revoke_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2027,7 +2027,7 @@ export interface paths {
          * The audit trail
          * @description Who changed what and when, newest first. Entries are chained by their hashes.
          */
-        get: operations["list_audit_api_v1_audit_get"];
+        get: operations["list_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2047,10 +2047,109 @@ export interface paths {
          * Is the trail whole
          * @description Compute every hash of the chain again: a removed or edited entry is found.
          */
-        get: operations["verify_audit_api_v1_audit_verify_get"];
+        get: operations["verify_audit"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace_id}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exports of the workspace
+         * @description Those that were asked for, newest first; files are kept for seven days.
+         */
+        get: operations["list_exports"];
+        put?: never;
+        /**
+         * Export all of the workspace's data
+         * @description A zip with a file for each table, `manifest.json` and `SHA256SUMS`. Secrets are left out.
+         *
+         *     It is made within minutes, from one snapshot. While one of that format waits to be begun, that
+         *     one is answered. The audit trail says who asked.
+         */
+        post: operations["request_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace_id}/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One export
+         * @description How far it is.
+         */
+        get: operations["get_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace_id}/exports/{export_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The archive of an export
+         * @description The zip, in parts where a Range is asked for; 409 until it is done, 404 once it expired.
+         */
+        get: operations["download_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace_id}/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The scheduled deletion
+         * @description When the workspace will be deleted; 404 when it will not.
+         */
+        get: operations["get_deletion"];
+        put?: never;
+        /**
+         * Delete the workspace
+         * @description Schedule it: after seven days (or what the operator has set) everything of it is removed, for
+         *     good, and with it the accounts of people who are in no other workspace.
+         *
+         *     Type the slug, and the password where the account has one. Until then all goes on as before, and
+         *     any owner can undo it.
+         */
+        post: operations["request_deletion"];
+        /**
+         * Undo the deletion
+         * @description The workspace stays. 404 when no deletion is scheduled, or its time has come.
+         */
+        delete: operations["cancel_deletion"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2069,13 +2168,13 @@ export interface paths {
          *     which types there is too little of a past for: of the rule asked for, or of all by the newest
          *     run. The answer is kept until the next run, for five minutes at most.
          */
-        get: operations["list_patterns_api_v1_patterns_get"];
+        get: operations["list_patterns"];
         put?: never;
         /**
          * Look now
          * @description Asks for a run of detect-patterns; one that waits already is given again.
          */
-        post: operations["request_run_api_v1_patterns_post"];
+        post: operations["request_run_patterns"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2093,7 +2192,7 @@ export interface paths {
          * One pattern
          * @description With the evidence, and what to do about it where something follows.
          */
-        get: operations["get_pattern_api_v1_patterns__pattern_id__get"];
+        get: operations["get_pattern"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2113,7 +2212,7 @@ export interface paths {
          * The triggers behind it
          * @description Newest first: those that lie in the season, met, followed or came in the second half.
          */
-        get: operations["list_triggers_api_v1_patterns__pattern_id__triggers_get"];
+        get: operations["list_triggers_patterns_triggers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2133,13 +2232,13 @@ export interface paths {
          * Predictions
          * @description The newest run first, and in it the greatest risk. Each carries the scorecard of its kind.
          */
-        get: operations["list_predictions_api_v1_predictions_get"];
+        get: operations["list_predictions"];
         put?: never;
         /**
          * Predict now
          * @description Asks for a run of forecast-alerts; one that waits already is given again.
          */
-        post: operations["request_run_api_v1_predictions_post"];
+        post: operations["request_run_predictions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2158,7 +2257,7 @@ export interface paths {
          * @description Verified predictions, since the beginning and over the last 8 weeks, and the hindcast of the
          *     newest run. Brier score, skill against each rule's own base rate, AUC, calibration, n.
          */
-        get: operations["get_scorecard_api_v1_predictions_scorecard_get"];
+        get: operations["get_scorecard"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2178,7 +2277,7 @@ export interface paths {
          * One prediction
          * @description With what it was made from.
          */
-        get: operations["get_prediction_api_v1_predictions__prediction_id__get"];
+        get: operations["get_prediction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2201,7 +2300,7 @@ export interface paths {
          * @description So that a prediction that did not come true for a reason is not taken for a wrong one, and
          *     what works is proposed again. Refused (409) once the window is over.
          */
-        post: operations["take_action_api_v1_predictions__prediction_id__actions_post"];
+        post: operations["take_action"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2219,7 +2318,7 @@ export interface paths {
          * The next hours of a series
          * @description By the hour, with bands of 50, 80 and 95 %, from the hours of the last 26 weeks.
          */
-        get: operations["forecast_series_api_v1_series__series_id__forecast_get"];
+        get: operations["forecast_series"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2239,7 +2338,7 @@ export interface paths {
          * Runs of the quality checks
          * @description Newest first, each with the result of every check.
          */
-        get: operations["list_runs_api_v1_quality_runs_get"];
+        get: operations["list_runs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2259,7 +2358,7 @@ export interface paths {
          * Quality over time
          * @description How many expectations held, by suite and day.
          */
-        get: operations["read_trends_api_v1_quality_trends_get"];
+        get: operations["read_trends"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2279,7 +2378,7 @@ export interface paths {
          * Series not to be trusted
          * @description Rules answer `error` on these, until a check finds them right again.
          */
-        get: operations["list_distrusted_api_v1_quality_distrusted_get"];
+        get: operations["list_distrusted"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2299,7 +2398,7 @@ export interface paths {
          * Ranges of metrics
          * @description Learned from four weeks of values, or said by a member.
          */
-        get: operations["list_ranges_api_v1_quality_ranges_get"];
+        get: operations["list_ranges"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2319,13 +2418,13 @@ export interface paths {
          * One range
          * @description Empty where nothing is known of the metric.
          */
-        get: operations["get_range_api_v1_quality_ranges__metric_id__get"];
+        get: operations["get_range"];
         /**
          * Say the range
          * @description A value outside of it is a critical fault from the next check on: the series is not trusted,
          *     and its rules answer `error`.
          */
-        put: operations["set_range_api_v1_quality_ranges__metric_id__put"];
+        put: operations["set_range"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2344,7 +2443,7 @@ export interface paths {
          * Insights
          * @description Of the whole workspace, newest first.
          */
-        get: operations["list_insights_api_v1_insights_get"];
+        get: operations["list_insights"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2364,7 +2463,7 @@ export interface paths {
          * How good they were
          * @description Statements that held, were repaired, or were thrown away; what members said; what it cost.
          */
-        get: operations["get_quality_api_v1_insights_quality_get"];
+        get: operations["get_quality"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2384,7 +2483,7 @@ export interface paths {
          * One insight
          * @description With its evidence.
          */
-        get: operations["get_insight_api_v1_insights__insight_id__get"];
+        get: operations["get_insight"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2406,7 +2505,7 @@ export interface paths {
          * Did it help
          * @description Counted in the quality of insights. Null takes it back.
          */
-        post: operations["feedback_api_v1_insights__insight_id__feedback_post"];
+        post: operations["feedback_insights"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2424,13 +2523,13 @@ export interface paths {
          * Insights of a framework
          * @description Newest first.
          */
-        get: operations["list_framework_insights_api_v1_frameworks__framework__insights_get"];
+        get: operations["list_framework_insights"];
         put?: never;
         /**
          * Write one now
          * @description About the last week, or about a version of the strategy, whose score enters its history.
          */
-        post: operations["write_insight_api_v1_frameworks__framework__insights_post"];
+        post: operations["write_insight"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2450,7 +2549,7 @@ export interface paths {
          * The week in a digest, now
          * @description Of the whole workspace. It comes by itself once a week.
          */
-        post: operations["write_digest_api_v1_insights_digest_post"];
+        post: operations["write_digest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2470,7 +2569,7 @@ export interface paths {
          * Ask the figures
          * @description Answered from the fact queries alone; what they do not hold is not answered.
          */
-        post: operations["ask_api_v1_insights_ask_post"];
+        post: operations["ask"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2490,7 +2589,7 @@ export interface paths {
          * Why now
          * @description Whether it is unusual, what happened close to it, whether it was to be expected.
          */
-        post: operations["explain_api_v1_alert_triggers__trigger_id__explain_post"];
+        post: operations["explain"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2508,7 +2607,7 @@ export interface paths {
          * Recommendations
          * @description Of the whole workspace, the most worthwhile first.
          */
-        get: operations["list_recommendations_api_v1_recommendations_get"];
+        get: operations["list_recommendations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2528,7 +2627,7 @@ export interface paths {
          * Recommendations for a framework
          * @description The most worthwhile first.
          */
-        get: operations["list_framework_recommendations_api_v1_frameworks__framework__recommendations_get"];
+        get: operations["list_framework_recommendations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2548,7 +2647,7 @@ export interface paths {
          * One recommendation
          * @description With its evidence.
          */
-        get: operations["get_recommendation_api_v1_recommendations__recommendation_id__get"];
+        get: operations["get_recommendation"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2571,7 +2670,7 @@ export interface paths {
          * @description What Convex can do is done in the same transaction, and can be undone. A rule that is kept as
          *     code is not changed: `applied.file` says how its file should say it.
          */
-        post: operations["accept_api_v1_recommendations__recommendation_id__accept_post"];
+        post: operations["accept"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2591,7 +2690,7 @@ export interface paths {
          * Dismiss
          * @description It is not proposed again for a month.
          */
-        post: operations["dismiss_api_v1_recommendations__recommendation_id__dismiss_post"];
+        post: operations["dismiss"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2611,7 +2710,7 @@ export interface paths {
          * Done
          * @description Somebody has done it.
          */
-        post: operations["finish_api_v1_recommendations__recommendation_id__done_post"];
+        post: operations["finish"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2631,7 +2730,7 @@ export interface paths {
          * Undo
          * @description The decision and what it changed; 409 when that has been changed again since.
          */
-        post: operations["undo_api_v1_recommendations__recommendation_id__undo_post"];
+        post: operations["undo"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2649,7 +2748,7 @@ export interface paths {
          * Does the process answer
          * @description For a supervisor: restart the process when this fails.
          */
-        get: operations["livez_livez_get"];
+        get: operations["livez"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2669,7 +2768,7 @@ export interface paths {
          * Is everything there
          * @description For a balancer: database, Redis, migrations, and an alert flow at work; 503 without one.
          */
-        get: operations["readyz_readyz_get"];
+        get: operations["readyz"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2689,7 +2788,7 @@ export interface paths {
          * Metrics for Prometheus
          * @description All of Convex's own metrics; OpenMetrics when the Accept header asks for it.
          */
-        get: operations["scrape_metrics_get"];
+        get: operations["scrape"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2709,7 +2808,7 @@ export interface paths {
          * The health score
          * @description 100 when everything that Convex needs answers; each part is listed with its weight.
          */
-        get: operations["system_health_api_v1_system_health_get"];
+        get: operations["system_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2729,7 +2828,7 @@ export interface paths {
          * What waits
          * @description Transitions to plan, notifications to deliver, jobs asked for: of this workspace.
          */
-        get: operations["system_queues_api_v1_system_queues_get"];
+        get: operations["system_queues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2749,7 +2848,7 @@ export interface paths {
          * How the cache does
          * @description Of all workspaces together, over the last 24 hours.
          */
-        get: operations["system_cache_api_v1_system_cache_get"];
+        get: operations["system_cache"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2769,7 +2868,7 @@ export interface paths {
          * Who is talked to
          * @description Channels by their deliveries, sources by their runs, and what the operator has set up.
          */
-        get: operations["system_integrations_api_v1_system_integrations_get"];
+        get: operations["system_integrations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3545,6 +3644,51 @@ export interface components {
             missed: components["schemas"]["MissedTrigger"][];
         };
         /**
+         * DecisionNote
+         * @description A few words, if there is something to say.
+         */
+        DecisionNote: {
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+        };
+        /**
+         * DeletionNew
+         * @description Confirms a deletion: the slug as it is, and the password of an account that has one.
+         */
+        DeletionNew: {
+            /** Slug */
+            slug: string;
+            /** Password */
+            password?: string | null;
+        };
+        /**
+         * DeletionShape
+         * @description A deletion that waits for its time.
+         */
+        DeletionShape: {
+            /**
+             * Workspace Id
+             * Format: uuid
+             */
+            workspace_id: string;
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** Requested By */
+            requested_by: string | null;
+            /**
+             * Purge At
+             * Format: date-time
+             * @description Until then it can be undone.
+             */
+            purge_at: string;
+        };
+        /**
          * DeliveryShape
          * @description One attempt.
          */
@@ -3753,6 +3897,66 @@ export interface components {
             facts: components["schemas"]["FactShape"][];
         };
         /**
+         * ExportNew
+         * @description The form of the tables in the archive.
+         */
+        ExportNew: {
+            /**
+             * Format
+             * @description NDJSON: a JSON object a line; or Parquet.
+             * @default ndjson
+             * @enum {string}
+             */
+            format?: "ndjson" | "parquet";
+        };
+        /**
+         * ExportShape
+         * @description An export; its file is there while the state is done and `expires_at` has not come.
+         */
+        ExportShape: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "ndjson" | "parquet";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "requested" | "running" | "done" | "failed";
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Bytes
+             * @description Size of the archive.
+             */
+            bytes: number | null;
+            /**
+             * Rows
+             * @description Rows of all tables together.
+             */
+            rows: number | null;
+            /**
+             * Sha256
+             * @description Of the archive, in hex.
+             */
+            sha256: string | null;
+            /** Error */
+            error: string | null;
+        };
+        /**
          * FactShape
          * @description One result of one query.
          */
@@ -3831,6 +4035,16 @@ export interface components {
              * @description When it would have been said; null: never.
              */
             at: string | null;
+        };
+        /**
+         * FeedbackBody
+         * @description Whether it was worth it; null takes the mark back.
+         */
+        FeedbackBody: {
+            /** Feedback */
+            feedback: ("actionable" | "false_positive") | null;
+            /** Note */
+            note?: string | null;
         };
         /**
          * ForecastHour
@@ -4515,6 +4729,14 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * InsightFeedback
+         * @description Whether it helped; null takes that back.
+         */
+        InsightFeedback: {
+            /** Feedback */
+            feedback: ("helpful" | "not_helpful") | null;
         };
         /**
          * InsightNew
@@ -5245,6 +5467,17 @@ export interface components {
             false_positive_rate: number | null;
         };
         /**
+         * NoteBody
+         * @description A few words for the others.
+         */
+        NoteBody: {
+            /**
+             * Note
+             * @example Runway closed until 14:00.
+             */
+            note?: string | null;
+        };
+        /**
          * OidcSession
          * @description `workspace` is needed by people with several, else it is the one joined first.
          */
@@ -5295,6 +5528,16 @@ export interface components {
         PageOf_ChannelShape_: {
             /** Items */
             items: components["schemas"]["ChannelShape"][];
+            /**
+             * Next Cursor
+             * @description `cursor` of the next page; null after the last.
+             */
+            next_cursor: string | null;
+        };
+        /** PageOf[ExportShape] */
+        PageOf_ExportShape_: {
+            /** Items */
+            items: components["schemas"]["ExportShape"][];
             /**
              * Next Cursor
              * @description `cursor` of the next page; null after the last.
@@ -5550,28 +5793,6 @@ export interface components {
         /**
          * PatternDetail
          * @description With the card that says why: tests, effect with its 90 % interval, lag, out of sample.
-         * @example {
-         *       "confidence": 98,
-         *       "first_seen_at": "2026-05-20T06:15:00Z",
-         *       "framework": "shop",
-         *       "framework_id": "7a1f0a6e-2d0c-4bb4-8f52-6a0b0f0a1c22",
-         *       "frequency": "weekly",
-         *       "id": "0e7d3a86-4a07-4d7e-9d5c-0d5a3a5f4b11",
-         *       "label": "Mon 09:00, 11 of 13 weeks",
-         *       "last_occurrence_at": "2026-06-01T13:02:00Z",
-         *       "last_seen_at": "2026-06-01T12:15:00Z",
-         *       "next_expected_at": "2026-06-08T13:00:00Z",
-         *       "p_value": 4.1e-9,
-         *       "period_seconds": 604800,
-         *       "q_value": 2.4e-7,
-         *       "rule_id": "c1d9b7aa-5a4e-4c39-a3a5-3e2f6f6f9d33",
-         *       "rule_name": "Backup duration",
-         *       "state": "active",
-         *       "support": 11,
-         *       "title": "Backup duration fires on Mondays at about 09:00",
-         *       "triggers": 11,
-         *       "type": "seasonal"
-         *     }
          */
         PatternDetail: {
             /**
@@ -5692,28 +5913,6 @@ export interface components {
         /**
          * PatternShape
          * @description A pattern. Of triggered_by, the rule follows the other rule.
-         * @example {
-         *       "confidence": 98,
-         *       "first_seen_at": "2026-05-20T06:15:00Z",
-         *       "framework": "shop",
-         *       "framework_id": "7a1f0a6e-2d0c-4bb4-8f52-6a0b0f0a1c22",
-         *       "frequency": "weekly",
-         *       "id": "0e7d3a86-4a07-4d7e-9d5c-0d5a3a5f4b11",
-         *       "label": "Mon 09:00, 11 of 13 weeks",
-         *       "last_occurrence_at": "2026-06-01T13:02:00Z",
-         *       "last_seen_at": "2026-06-01T12:15:00Z",
-         *       "next_expected_at": "2026-06-08T13:00:00Z",
-         *       "p_value": 4.1e-9,
-         *       "period_seconds": 604800,
-         *       "q_value": 2.4e-7,
-         *       "rule_id": "c1d9b7aa-5a4e-4c39-a3a5-3e2f6f6f9d33",
-         *       "rule_name": "Backup duration",
-         *       "state": "active",
-         *       "support": 11,
-         *       "title": "Backup duration fires on Mondays at about 09:00",
-         *       "triggers": 11,
-         *       "type": "seasonal"
-         *     }
          */
         PatternShape: {
             /**
@@ -5882,44 +6081,6 @@ export interface components {
         /**
          * PredictionShape
          * @description A prediction. Probability, climatology and risk are 0 to 100.
-         * @example {
-         *       "actions_taken": [],
-         *       "climatology": 26.5,
-         *       "confidence": "high",
-         *       "framework": "ewr",
-         *       "framework_id": "7a1f0a6e-2d0c-4bb4-8f52-6a0b0f0a1c22",
-         *       "framework_name": "Newark Liberty (EWR)",
-         *       "horizon_hours": 24,
-         *       "id": "6b7f6f0a-3a53-4a0a-9d7b-64c2b1c0d1aa",
-         *       "inputs": {
-         *         "history_days": 351,
-         *         "triggers": 98
-         *       },
-         *       "kind": "next_alert",
-         *       "made_at": "2026-06-01T03:00:04Z",
-         *       "model": "mixture-1",
-         *       "preventive_actions": [],
-         *       "probability": 41.2,
-         *       "risk_score": 41.2,
-         *       "rule_id": "c1d9b7aa-5a4e-4c39-a3a5-3e2f6f6f9d33",
-         *       "rule_name": "Newark Liberty (EWR): long delays",
-         *       "run_id": "0e7d3a86-4a07-4d7e-9d5c-0d5a3a5f4b11",
-         *       "scorecard": {
-         *         "brier": 0.082,
-         *         "href": "/api/v1/predictions/scorecard?kind=next_alert",
-         *         "n": 4020,
-         *         "skill": 0.1,
-         *         "skill_interval": [
-         *           0.03,
-         *           0.17
-         *         ],
-         *         "source": "hindcast"
-         *       },
-         *       "series_id": 12,
-         *       "severity": "critical",
-         *       "window_end": "2026-06-02T03:00:00Z",
-         *       "window_start": "2026-06-01T03:00:00Z"
-         *     }
          */
         PredictionShape: {
             /**
@@ -6997,6 +7158,27 @@ export interface components {
             };
         };
         /**
+         * RunRequested
+         * @description A run that the flows will start within about a minute.
+         */
+        RunRequested: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "requested" | "running" | "done" | "failed";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * ScoreParts
          * @description Scores of all predictions together and in parts; rules by their id.
          */
@@ -7503,6 +7685,17 @@ export interface components {
             enabled?: boolean;
         };
         /**
+         * SourceRunRequested
+         * @description The request for a run; the source says how it went.
+         */
+        SourceRunRequested: {
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+        };
+        /**
          * SourceShape
          * @description A source, and how its newest run went.
          */
@@ -7924,6 +8117,18 @@ export interface components {
             needs: string;
             /** Cut */
             cut: string;
+            /**
+             * Judged
+             * @description Earlier findings, four weeks or more ago.
+             * @default 0
+             */
+            judged?: number;
+            /**
+             * Held
+             * @description Of these, how many came again in four weeks.
+             * @default 0
+             */
+            held?: number;
         };
         /**
          * TransitionShape
@@ -8534,78 +8739,11 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
-        };
-        /**
-         * FeedbackBody
-         * @description Whether it helped; null takes that back.
-         */
-        api__schemas__insights__FeedbackBody: {
-            /** Feedback */
-            feedback: ("helpful" | "not_helpful") | null;
-        };
-        /**
-         * RunRequested
-         * @description A run that the flows will start within about a minute.
-         */
-        api__schemas__patterns__RunRequested: {
             /**
-             * Id
-             * Format: uuid
+             * Purge At
+             * @description When it will be deleted with all of its data; null: it stays.
              */
-            id: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "requested" | "running" | "done" | "failed";
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /**
-         * NoteBody
-         * @description A few words, if there is something to say.
-         */
-        api__schemas__recommendations__NoteBody: {
-            /**
-             * Note
-             * @default
-             */
-            note?: string;
-        };
-        /**
-         * RunRequested
-         * @description The request for a run; the source says how it went.
-         */
-        api__schemas__sources__RunRequested: {
-            /**
-             * Request Id
-             * Format: uuid
-             */
-            request_id: string;
-        };
-        /**
-         * FeedbackBody
-         * @description Whether it was worth it; null takes the mark back.
-         */
-        api__schemas__triggers__FeedbackBody: {
-            /** Feedback */
-            feedback: ("actionable" | "false_positive") | null;
-            /** Note */
-            note?: string | null;
-        };
-        /**
-         * NoteBody
-         * @description A few words for the others.
-         */
-        api__schemas__triggers__NoteBody: {
-            /**
-             * Note
-             * @example Runway closed until 14:00.
-             */
-            note?: string | null;
+            purge_at: string | null;
         };
         /**
          * ProblemError
@@ -8665,6 +8803,14 @@ export interface components {
             timestamp: string | number;
             /** Value */
             value: number;
+        };
+        /**
+         * PointsNew
+         * @description A batch.
+         */
+        PointsNew: {
+            /** Points */
+            points: components["schemas"]["PointNew"][];
         };
     };
     responses: {
@@ -8775,7 +8921,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    send_points_api_v1_points_post: {
+    send_points: {
         parameters: {
             query?: never;
             header?: {
@@ -8800,10 +8946,7 @@ export interface operations {
                  *       ]
                  *     }
                  */
-                "application/json": {
-                    /** Points */
-                    points: components["schemas"]["PointNew"][];
-                };
+                "application/json": components["schemas"]["PointsNew"];
                 /** @example {"framework":"ewr","metric":"cancel_rate","timestamp":"2026-01-31T12:00:00Z","value":0.5} */
                 "application/x-ndjson": string;
                 /**
@@ -8820,6 +8963,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "accepted": 1,
+                     *       "corrected": 1,
+                     *       "unchanged": 1,
+                     *       "rejected": 1,
+                     *       "triggers": [
+                     *         "7e4c5fd7-6bc1-51f2-aae7-6e1ec85fce0c"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ingested"];
                 };
             };
@@ -8835,7 +8989,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_rejected_points_api_v1_rejected_points_get: {
+    list_rejected_points: {
         parameters: {
             query?: {
                 /** @description Only for this reason. */
@@ -8859,6 +9013,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": 1,
+                     *           "received_at": "2026-01-12T09:30:00Z",
+                     *           "source": "rule",
+                     *           "reason": "above",
+                     *           "detail": "The value is not a number.",
+                     *           "point": {},
+                     *           "reingested_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_RejectedShape_"];
                 };
             };
@@ -8870,7 +9040,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    export_rejected_api_v1_rejected_points_export_get: {
+    export_rejected: {
         parameters: {
             query?: {
                 /** @description Only for this reason. */
@@ -8888,6 +9058,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example framework,metric,timestamp,value
+                     *     ewr,cancel_rate,2026-01-12T09:00:00Z,57.5
+                     */
                     "text/csv": string;
                 };
             };
@@ -8899,7 +9073,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    reingest_api_v1_rejected_points_reingest_post: {
+    reingest: {
         parameters: {
             query?: never;
             header?: {
@@ -8911,6 +9085,21 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "points": [
+                 *         {
+                 *           "id": 1,
+                 *           "framework": "ewr",
+                 *           "metric": "cancel_rate",
+                 *           "labels": {
+                 *             "airport": "EWR"
+                 *           },
+                 *           "value": 57.5
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["Reingest"];
             };
         };
@@ -8921,6 +9110,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "accepted": 1,
+                     *       "corrected": 1,
+                     *       "unchanged": 1,
+                     *       "rejected": 1,
+                     *       "triggers": [
+                     *         "7e4c5fd7-6bc1-51f2-aae7-6e1ec85fce0c"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ingested"];
                 };
             };
@@ -8936,7 +9136,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    remote_write_api_v1_prometheus_write_post: {
+    remote_write: {
         parameters: {
             query?: never;
             header?: {
@@ -8971,7 +9171,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    take_otlp_api_v1_otlp_v1_metrics_post: {
+    take_otlp: {
         parameters: {
             query?: never;
             header?: {
@@ -9000,6 +9200,7 @@ export interface operations {
                 };
                 content: {
                     "application/x-protobuf": string;
+                    /** @example {} */
                     "application/json": Record<string, never>;
                 };
             };
@@ -9015,7 +9216,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    take_webhook_api_v1_alertmanager_webhook_post: {
+    take_webhook: {
         parameters: {
             query?: never;
             header?: {
@@ -9027,6 +9228,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -9037,6 +9239,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example {} */
                     "application/json": unknown;
                 };
             };
@@ -9052,12 +9255,14 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_alerts_api_v2_alerts_get: {
+    list_alerts: {
         parameters: {
             query?: {
                 /** @description Such as severity="page". */
                 filter?: string[] | null;
+                /** @description Only this active. */
                 active?: boolean;
+                /** @description Only this silenced. */
                 silenced?: boolean;
             };
             header?: never;
@@ -9072,6 +9277,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {}
+                     *     ]
+                     */
                     "application/json": {
                         [key: string]: unknown;
                     }[];
@@ -9085,7 +9295,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    take_alerts_api_v2_alerts_post: {
+    take_alerts: {
         parameters: {
             query?: never;
             header?: {
@@ -9097,6 +9307,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example [
+                 *       {}
+                 *     ]
+                 */
                 "application/json": Record<string, never>[];
             };
         };
@@ -9107,6 +9322,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example {} */
                     "application/json": unknown;
                 };
             };
@@ -9122,7 +9338,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_status_api_v2_status_get: {
+    get_status: {
         parameters: {
             query?: never;
             header?: never;
@@ -9137,6 +9353,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example {} */
                     "application/json": {
                         [key: string]: unknown;
                     };
@@ -9150,7 +9367,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_receivers_api_v2_receivers_get: {
+    list_receivers: {
         parameters: {
             query?: never;
             header?: never;
@@ -9165,6 +9382,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {}
+                     *     ]
+                     */
                     "application/json": {
                         [key: string]: unknown;
                     }[];
@@ -9178,7 +9400,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_silences_api_v2_silences_get: {
+    list_silences_v2_silences: {
         parameters: {
             query?: {
                 /** @description Such as severity="page". */
@@ -9196,6 +9418,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {}
+                     *     ]
+                     */
                     "application/json": {
                         [key: string]: unknown;
                     }[];
@@ -9209,7 +9436,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    post_silence_api_v2_silences_post: {
+    post_silence: {
         parameters: {
             query?: never;
             header?: {
@@ -9221,6 +9448,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -9231,6 +9459,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example {} */
                     "application/json": {
                         [key: string]: unknown;
                     };
@@ -9248,11 +9477,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_silence_api_v2_silence__silence_id__get: {
+    get_silence_v2_silence: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the silence. */
                 silence_id: string;
             };
             cookie?: never;
@@ -9265,6 +9495,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example {} */
                     "application/json": {
                         [key: string]: unknown;
                     };
@@ -9279,11 +9510,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    end_silence_api_v2_silence__silence_id__delete: {
+    end_silence: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the silence. */
                 silence_id: string;
             };
             cookie?: never;
@@ -9296,6 +9528,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example {} */
                     "application/json": unknown;
                 };
             };
@@ -9310,7 +9543,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    sign_in_api_v1_auth_sign_in_post: {
+    sign_in: {
         parameters: {
             query?: never;
             header?: never;
@@ -9319,6 +9552,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "owner@example.com",
+                 *       "password": "correct horse battery",
+                 *       "workspace": "airports"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SignIn"];
             };
         };
@@ -9329,6 +9569,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
+                     *       "refresh_token": "cvr_2mYw8hJq5uN1pKx7",
+                     *       "token_type": "bearer",
+                     *       "expires_in": 3600,
+                     *       "user": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "email": "ada@example.com",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "workspace": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "slug": "ewr",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "role": "editor"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionShape"];
                 };
             };
@@ -9343,7 +9604,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    refresh_api_v1_auth_refresh_post: {
+    refresh: {
         parameters: {
             query?: never;
             header?: never;
@@ -9352,6 +9613,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "refresh_token": "cvr_2mYw8hJq5uN1pKx7"
+                 *     }
+                 */
                 "application/json": components["schemas"]["RefreshTokenBody"];
             };
         };
@@ -9362,6 +9628,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
+                     *       "refresh_token": "cvr_2mYw8hJq5uN1pKx7",
+                     *       "token_type": "bearer",
+                     *       "expires_in": 3600,
+                     *       "user": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "email": "ada@example.com",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "workspace": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "slug": "ewr",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "role": "editor"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionShape"];
                 };
             };
@@ -9376,7 +9663,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    sign_out_api_v1_auth_sign_out_post: {
+    sign_out: {
         parameters: {
             query?: never;
             header?: never;
@@ -9385,6 +9672,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "refresh_token": "cvr_2mYw8hJq5uN1pKx7"
+                 *     }
+                 */
                 "application/json": components["schemas"]["RefreshTokenBody"];
             };
         };
@@ -9407,7 +9699,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    me_api_v1_me_get: {
+    me: {
         parameters: {
             query?: never;
             header?: never;
@@ -9422,6 +9714,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "user": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "email": "ada@example.com",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "workspace": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "slug": "ewr",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "role": "editor",
+                     *       "workspaces": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "slug": "ewr",
+                     *           "name": "Cancellations",
+                     *           "role": "editor"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Me"];
                 };
             };
@@ -9433,7 +9750,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_me_api_v1_me_patch: {
+    change_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -9442,6 +9759,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Cancellations",
+                 *       "timezone": "America/New_York"
+                 *     }
+                 */
                 "application/json": components["schemas"]["MeChange"];
             };
         };
@@ -9452,6 +9775,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "email": "ada@example.com",
+                     *       "name": "Cancellations",
+                     *       "timezone": "America/New_York"
+                     *     }
+                     */
                     "application/json": components["schemas"]["UserShape"];
                 };
             };
@@ -9467,7 +9798,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_password_api_v1_me_password_post: {
+    change_password: {
         parameters: {
             query?: never;
             header?: {
@@ -9479,6 +9810,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "current_password": "cancellations",
+                 *       "new_password": "a better horse battery"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PasswordChange"];
             };
         };
@@ -9502,7 +9839,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_methods_api_v1_auth_methods_get: {
+    list_methods: {
         parameters: {
             query?: never;
             header?: never;
@@ -9517,6 +9854,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "password": false,
+                     *       "oidc": "cancellations",
+                     *       "email": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["Methods"];
                 };
             };
@@ -9527,7 +9871,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    begin_oidc_api_v1_auth_oidc_get: {
+    begin_oidc: {
         parameters: {
             query?: never;
             header?: never;
@@ -9550,10 +9894,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    end_oidc_api_v1_auth_oidc_callback_get: {
+    end_oidc: {
         parameters: {
             query?: {
+                /** @description Only this code. */
                 code?: string;
+                /** @description Only this state. */
                 state?: string;
             };
             header?: never;
@@ -9576,7 +9922,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    oidc_session_api_v1_auth_oidc_session_post: {
+    oidc_session: {
         parameters: {
             query?: never;
             header?: never;
@@ -9585,6 +9931,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "workspace": "airports"
+                 *     }
+                 */
                 "application/json": components["schemas"]["OidcSession"];
             };
         };
@@ -9595,6 +9946,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
+                     *       "refresh_token": "cvr_2mYw8hJq5uN1pKx7",
+                     *       "token_type": "bearer",
+                     *       "expires_in": 3600,
+                     *       "user": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "email": "ada@example.com",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "workspace": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "slug": "ewr",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "role": "editor"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionShape"];
                 };
             };
@@ -9609,7 +9981,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    invite_member_api_v1_members__user_id__invitation_post: {
+    invite_member: {
         parameters: {
             query?: never;
             header?: {
@@ -9617,6 +9989,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the user. */
                 user_id: string;
             };
             cookie?: never;
@@ -9629,6 +10002,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "url": "https://example.com/hooks/convex",
+                     *       "mailed": false,
+                     *       "expires_at": "2026-02-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InvitationShape"];
                 };
             };
@@ -9643,7 +10023,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    forgot_password_api_v1_auth_forgot_password_post: {
+    forgot_password: {
         parameters: {
             query?: never;
             header?: never;
@@ -9652,6 +10032,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Forgotten"];
             };
         };
@@ -9674,7 +10059,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    choose_password_api_v1_auth_choose_password_post: {
+    choose_password: {
         parameters: {
             query?: never;
             header?: never;
@@ -9683,6 +10068,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "token": "aW52aXRhdGlvbg",
+                 *       "password": "cancellations"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChosenPassword"];
             };
         };
@@ -9693,6 +10084,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
+                     *       "refresh_token": "cvr_2mYw8hJq5uN1pKx7",
+                     *       "token_type": "bearer",
+                     *       "expires_in": 3600,
+                     *       "user": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "email": "ada@example.com",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "workspace": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "slug": "ewr",
+                     *         "name": "Cancellations",
+                     *         "timezone": "America/New_York"
+                     *       },
+                     *       "role": "editor"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionShape"];
                 };
             };
@@ -9707,11 +10119,14 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_triggers_api_v1_alert_triggers_get: {
+    list_triggers_alert_triggers: {
         parameters: {
             query?: {
+                /** @description Only this state. */
                 state?: ("firing" | "acknowledged" | "resolved")[] | null;
+                /** @description Only this severity. */
                 severity?: ("info" | "warning" | "critical")[] | null;
+                /** @description Only this type. */
                 type?: ("threshold" | "anomaly" | "performance" | "milestone")[] | null;
                 /** @description Only this framework, by id or slug. */
                 framework?: string | null;
@@ -9719,7 +10134,9 @@ export interface operations {
                 rule?: string | null;
                 /** @description Only of this member. */
                 assigned_to?: string | null;
+                /** @description Only this from. */
                 from?: string | null;
+                /** @description Only this to. */
                 to?: string | null;
                 /** @description Only, or no, triggers of imported history. */
                 historical?: boolean | null;
@@ -9740,6 +10157,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "rule_name": "Cancellations",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "framework_name": "Newark",
+                     *           "metric": "cancel_rate",
+                     *           "series_id": 1,
+                     *           "labels": {
+                     *             "airport": "EWR"
+                     *           },
+                     *           "type": "threshold",
+                     *           "severity": "warning",
+                     *           "state": "firing",
+                     *           "value": 57.5,
+                     *           "threshold": 20,
+                     *           "reason": "above",
+                     *           "opened_at": "2026-01-12T09:30:00Z",
+                     *           "last_seen_at": "2026-01-12T09:30:00Z",
+                     *           "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *           "acknowledged_by": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "resolved_at": "2026-01-12T14:05:00Z",
+                     *           "resolved_by": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "resolution_reason": null,
+                     *           "assigned_to": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "feedback": "actionable",
+                     *           "repeat_count": 1,
+                     *           "suppressed_count": 1,
+                     *           "historical": false,
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z",
+                     *           "context": {}
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_TriggerShape_"];
                 };
             };
@@ -9752,11 +10220,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_trigger_api_v1_alert_triggers__trigger_id__get: {
+    get_trigger: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the trigger. */
                 trigger_id: string;
             };
             cookie?: never;
@@ -9769,6 +10238,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "metric": "cancel_rate",
+                     *       "series_id": 1,
+                     *       "labels": {
+                     *         "airport": "EWR"
+                     *       },
+                     *       "type": "threshold",
+                     *       "severity": "warning",
+                     *       "state": "firing",
+                     *       "value": 57.5,
+                     *       "threshold": 20,
+                     *       "reason": "above",
+                     *       "opened_at": "2026-01-12T09:30:00Z",
+                     *       "last_seen_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolved_at": "2026-01-12T14:05:00Z",
+                     *       "resolved_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolution_reason": null,
+                     *       "assigned_to": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "feedback": "actionable",
+                     *       "repeat_count": 1,
+                     *       "suppressed_count": 1,
+                     *       "historical": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "context": {},
+                     *       "transitions": [
+                     *         {
+                     *           "id": 1,
+                     *           "kind": "cancellations",
+                     *           "from_state": "firing",
+                     *           "to_state": "firing",
+                     *           "reason": "above",
+                     *           "note": "Snow; the runway is closed.",
+                     *           "author": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "value": 57.5,
+                     *           "at": "2026-01-12T09:30:00Z",
+                     *           "created_at": "2026-01-05T08:00:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TriggerDetail"];
                 };
             };
@@ -9781,7 +10313,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    acknowledge_api_v1_alert_triggers__trigger_id__acknowledge_post: {
+    acknowledge: {
         parameters: {
             query?: never;
             header?: {
@@ -9789,13 +10321,19 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the trigger. */
                 trigger_id: string;
             };
             cookie?: never;
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["api__schemas__triggers__NoteBody"] | null;
+                /**
+                 * @example {
+                 *       "note": "Runway closed until 14:00."
+                 *     }
+                 */
+                "application/json": components["schemas"]["NoteBody"] | null;
             };
         };
         responses: {
@@ -9805,6 +10343,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "metric": "cancel_rate",
+                     *       "series_id": 1,
+                     *       "labels": {
+                     *         "airport": "EWR"
+                     *       },
+                     *       "type": "threshold",
+                     *       "severity": "warning",
+                     *       "state": "firing",
+                     *       "value": 57.5,
+                     *       "threshold": 20,
+                     *       "reason": "above",
+                     *       "opened_at": "2026-01-12T09:30:00Z",
+                     *       "last_seen_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolved_at": "2026-01-12T14:05:00Z",
+                     *       "resolved_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolution_reason": null,
+                     *       "assigned_to": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "feedback": "actionable",
+                     *       "repeat_count": 1,
+                     *       "suppressed_count": 1,
+                     *       "historical": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "context": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["TriggerShape"];
                 };
             };
@@ -9821,7 +10405,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    resolve_api_v1_alert_triggers__trigger_id__resolve_post: {
+    resolve: {
         parameters: {
             query?: never;
             header?: {
@@ -9829,13 +10413,19 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the trigger. */
                 trigger_id: string;
             };
             cookie?: never;
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["api__schemas__triggers__NoteBody"] | null;
+                /**
+                 * @example {
+                 *       "note": "Runway closed until 14:00."
+                 *     }
+                 */
+                "application/json": components["schemas"]["NoteBody"] | null;
             };
         };
         responses: {
@@ -9845,6 +10435,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "metric": "cancel_rate",
+                     *       "series_id": 1,
+                     *       "labels": {
+                     *         "airport": "EWR"
+                     *       },
+                     *       "type": "threshold",
+                     *       "severity": "warning",
+                     *       "state": "firing",
+                     *       "value": 57.5,
+                     *       "threshold": 20,
+                     *       "reason": "above",
+                     *       "opened_at": "2026-01-12T09:30:00Z",
+                     *       "last_seen_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolved_at": "2026-01-12T14:05:00Z",
+                     *       "resolved_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolution_reason": null,
+                     *       "assigned_to": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "feedback": "actionable",
+                     *       "repeat_count": 1,
+                     *       "suppressed_count": 1,
+                     *       "historical": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "context": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["TriggerShape"];
                 };
             };
@@ -9861,7 +10497,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    reopen_api_v1_alert_triggers__trigger_id__reopen_post: {
+    reopen: {
         parameters: {
             query?: never;
             header?: {
@@ -9869,13 +10505,19 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the trigger. */
                 trigger_id: string;
             };
             cookie?: never;
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["api__schemas__triggers__NoteBody"] | null;
+                /**
+                 * @example {
+                 *       "note": "Runway closed until 14:00."
+                 *     }
+                 */
+                "application/json": components["schemas"]["NoteBody"] | null;
             };
         };
         responses: {
@@ -9885,6 +10527,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "metric": "cancel_rate",
+                     *       "series_id": 1,
+                     *       "labels": {
+                     *         "airport": "EWR"
+                     *       },
+                     *       "type": "threshold",
+                     *       "severity": "warning",
+                     *       "state": "firing",
+                     *       "value": 57.5,
+                     *       "threshold": 20,
+                     *       "reason": "above",
+                     *       "opened_at": "2026-01-12T09:30:00Z",
+                     *       "last_seen_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolved_at": "2026-01-12T14:05:00Z",
+                     *       "resolved_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolution_reason": null,
+                     *       "assigned_to": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "feedback": "actionable",
+                     *       "repeat_count": 1,
+                     *       "suppressed_count": 1,
+                     *       "historical": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "context": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["TriggerShape"];
                 };
             };
@@ -9901,7 +10589,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    comment_api_v1_alert_triggers__trigger_id__comment_post: {
+    comment: {
         parameters: {
             query?: never;
             header?: {
@@ -9909,12 +10597,18 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the trigger. */
                 trigger_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "note": "Snow; the runway is closed."
+                 *     }
+                 */
                 "application/json": components["schemas"]["CommentBody"];
             };
         };
@@ -9925,6 +10619,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "metric": "cancel_rate",
+                     *       "series_id": 1,
+                     *       "labels": {
+                     *         "airport": "EWR"
+                     *       },
+                     *       "type": "threshold",
+                     *       "severity": "warning",
+                     *       "state": "firing",
+                     *       "value": 57.5,
+                     *       "threshold": 20,
+                     *       "reason": "above",
+                     *       "opened_at": "2026-01-12T09:30:00Z",
+                     *       "last_seen_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolved_at": "2026-01-12T14:05:00Z",
+                     *       "resolved_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolution_reason": null,
+                     *       "assigned_to": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "feedback": "actionable",
+                     *       "repeat_count": 1,
+                     *       "suppressed_count": 1,
+                     *       "historical": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "context": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["TriggerShape"];
                 };
             };
@@ -9941,7 +10681,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    assign_api_v1_alert_triggers__trigger_id__assign_post: {
+    assign: {
         parameters: {
             query?: never;
             header?: {
@@ -9949,12 +10689,19 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the trigger. */
                 trigger_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "user_id": "8e47c66d-4088-538e-adb1-82ceaa5dfc69",
+                 *       "note": "Snow; the runway is closed."
+                 *     }
+                 */
                 "application/json": components["schemas"]["AssignBody"];
             };
         };
@@ -9965,6 +10712,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "metric": "cancel_rate",
+                     *       "series_id": 1,
+                     *       "labels": {
+                     *         "airport": "EWR"
+                     *       },
+                     *       "type": "threshold",
+                     *       "severity": "warning",
+                     *       "state": "firing",
+                     *       "value": 57.5,
+                     *       "threshold": 20,
+                     *       "reason": "above",
+                     *       "opened_at": "2026-01-12T09:30:00Z",
+                     *       "last_seen_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolved_at": "2026-01-12T14:05:00Z",
+                     *       "resolved_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolution_reason": null,
+                     *       "assigned_to": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "feedback": "actionable",
+                     *       "repeat_count": 1,
+                     *       "suppressed_count": 1,
+                     *       "historical": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "context": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["TriggerShape"];
                 };
             };
@@ -9981,7 +10774,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    feedback_api_v1_alert_triggers__trigger_id__feedback_post: {
+    feedback_alert_triggers: {
         parameters: {
             query?: never;
             header?: {
@@ -9989,13 +10782,20 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the trigger. */
                 trigger_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["api__schemas__triggers__FeedbackBody"];
+                /**
+                 * @example {
+                 *       "feedback": "actionable",
+                 *       "note": "Snow; the runway is closed."
+                 *     }
+                 */
+                "application/json": components["schemas"]["FeedbackBody"];
             };
         };
         responses: {
@@ -10005,6 +10805,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "metric": "cancel_rate",
+                     *       "series_id": 1,
+                     *       "labels": {
+                     *         "airport": "EWR"
+                     *       },
+                     *       "type": "threshold",
+                     *       "severity": "warning",
+                     *       "state": "firing",
+                     *       "value": 57.5,
+                     *       "threshold": 20,
+                     *       "reason": "above",
+                     *       "opened_at": "2026-01-12T09:30:00Z",
+                     *       "last_seen_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *       "acknowledged_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolved_at": "2026-01-12T14:05:00Z",
+                     *       "resolved_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "resolution_reason": null,
+                     *       "assigned_to": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "feedback": "actionable",
+                     *       "repeat_count": 1,
+                     *       "suppressed_count": 1,
+                     *       "historical": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "context": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["TriggerShape"];
                 };
             };
@@ -10021,7 +10867,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    act_on_many_api_v1_alert_triggers_bulk_post: {
+    act_on_many_alert_triggers_bulk: {
         parameters: {
             query?: never;
             header?: {
@@ -10033,6 +10879,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "action": "acknowledge",
+                 *       "note": "Snow; the runway is closed."
+                 *     }
+                 */
                 "application/json": components["schemas"]["BulkBody"];
             };
         };
@@ -10043,6 +10895,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "changed": [
+                     *         "8972500a-2118-59c4-b443-ff381629dba2"
+                     *       ],
+                     *       "failed": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "code": "cancellations",
+                     *           "detail": "The value is not a number."
+                     *         }
+                     *       ],
+                     *       "more": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
@@ -10058,15 +10925,18 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_rules_api_v1_alert_rules_get: {
+    list_rules: {
         parameters: {
             query?: {
                 /** @description Only this framework, by id or slug. */
                 framework?: string | null;
                 /** @description Only of this metric, by id. */
                 metric?: string | null;
+                /** @description Only this enabled. */
                 enabled?: boolean | null;
+                /** @description Only this type. */
                 type?: ("threshold" | "anomaly" | "performance" | "milestone")[] | null;
+                /** @description Only this severity. */
                 severity?: ("info" | "warning" | "critical")[] | null;
                 /** @description Only with this tag. */
                 tag?: string | null;
@@ -10093,6 +10963,64 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "name": "Cancellations",
+                     *           "description": "Share of departures that were cancelled.",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *           "framework": "ewr",
+                     *           "metric": "cancel_rate",
+                     *           "label_matchers": [
+                     *             {
+                     *               "label": "airport",
+                     *               "operator": "=",
+                     *               "value": "EWR"
+                     *             }
+                     *           ],
+                     *           "type": "threshold",
+                     *           "condition": "above",
+                     *           "threshold_value": 20,
+                     *           "change_percentage": 1,
+                     *           "recovery_threshold": 1,
+                     *           "sensitivity": "cancellations",
+                     *           "method": "novelty",
+                     *           "aggregate": "mean",
+                     *           "window": "cancellations",
+                     *           "confirm_window": "cancellations",
+                     *           "for": "cancellations",
+                     *           "keep_firing_for": "cancellations",
+                     *           "evaluation_offset": "cancellations",
+                     *           "lateness": "cancellations",
+                     *           "deduplication_window": "cancellations",
+                     *           "severity": "warning",
+                     *           "no_data": "cancellations",
+                     *           "no_data_after": "cancellations",
+                     *           "group_by": [
+                     *             "airport"
+                     *           ],
+                     *           "channels": [
+                     *             "on-call"
+                     *           ],
+                     *           "runbook_url": "https://example.com/runbooks/cancellations",
+                     *           "tags": [
+                     *             "operations"
+                     *           ],
+                     *           "templates": {},
+                     *           "enabled": false,
+                     *           "provenance": "api",
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z",
+                     *           "deleted_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_RuleShape_"];
                 };
             };
@@ -10105,7 +11033,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_rule_api_v1_alert_rules_post: {
+    create_rule: {
         parameters: {
             query?: never;
             header?: {
@@ -10117,6 +11045,30 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "description": "Share of departures that were cancelled.",
+                 *       "type": "threshold",
+                 *       "condition": "above",
+                 *       "threshold_value": 20,
+                 *       "aggregate": "mean",
+                 *       "for": 7200,
+                 *       "severity": "warning",
+                 *       "group_by": [
+                 *         "airport"
+                 *       ],
+                 *       "channels": [
+                 *         "on-call"
+                 *       ],
+                 *       "runbook_url": "https://example.com/runbooks/cancellations",
+                 *       "tags": [
+                 *         "operations"
+                 *       ],
+                 *       "templates": {},
+                 *       "name": "Too many cancellations",
+                 *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30"
+                 *     }
+                 */
                 "application/json": components["schemas"]["RuleNew"];
             };
         };
@@ -10127,6 +11079,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *       "framework": "ewr",
+                     *       "metric": "cancel_rate",
+                     *       "label_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "type": "threshold",
+                     *       "condition": "above",
+                     *       "threshold_value": 20,
+                     *       "change_percentage": 1,
+                     *       "recovery_threshold": 1,
+                     *       "sensitivity": "cancellations",
+                     *       "method": "novelty",
+                     *       "aggregate": "mean",
+                     *       "window": "cancellations",
+                     *       "confirm_window": "cancellations",
+                     *       "for": "cancellations",
+                     *       "keep_firing_for": "cancellations",
+                     *       "evaluation_offset": "cancellations",
+                     *       "lateness": "cancellations",
+                     *       "deduplication_window": "cancellations",
+                     *       "severity": "warning",
+                     *       "no_data": "cancellations",
+                     *       "no_data_after": "cancellations",
+                     *       "group_by": [
+                     *         "airport"
+                     *       ],
+                     *       "channels": [
+                     *         "on-call"
+                     *       ],
+                     *       "runbook_url": "https://example.com/runbooks/cancellations",
+                     *       "tags": [
+                     *         "operations"
+                     *       ],
+                     *       "templates": {},
+                     *       "enabled": false,
+                     *       "provenance": "api",
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "deleted_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RuleShape"];
                 };
             };
@@ -10142,7 +11147,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    act_on_many_api_v1_alert_rules_bulk_post: {
+    act_on_many_alert_rules_bulk: {
         parameters: {
             query?: never;
             header?: {
@@ -10154,6 +11159,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "action": "enable"
+                 *     }
+                 */
                 "application/json": components["schemas"]["RuleBulk"];
             };
         };
@@ -10164,6 +11174,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "changed": [
+                     *         "8972500a-2118-59c4-b443-ff381629dba2"
+                     *       ],
+                     *       "failed": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "code": "cancellations",
+                     *           "detail": "The value is not a number."
+                     *         }
+                     *       ],
+                     *       "more": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
@@ -10179,11 +11204,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_rule_api_v1_alert_rules__rule_id__get: {
+    get_rule: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the rule. */
                 rule_id: string;
             };
             cookie?: never;
@@ -10196,6 +11222,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *       "framework": "ewr",
+                     *       "metric": "cancel_rate",
+                     *       "label_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "type": "threshold",
+                     *       "condition": "above",
+                     *       "threshold_value": 20,
+                     *       "change_percentage": 1,
+                     *       "recovery_threshold": 1,
+                     *       "sensitivity": "cancellations",
+                     *       "method": "novelty",
+                     *       "aggregate": "mean",
+                     *       "window": "cancellations",
+                     *       "confirm_window": "cancellations",
+                     *       "for": "cancellations",
+                     *       "keep_firing_for": "cancellations",
+                     *       "evaluation_offset": "cancellations",
+                     *       "lateness": "cancellations",
+                     *       "deduplication_window": "cancellations",
+                     *       "severity": "warning",
+                     *       "no_data": "cancellations",
+                     *       "no_data_after": "cancellations",
+                     *       "group_by": [
+                     *         "airport"
+                     *       ],
+                     *       "channels": [
+                     *         "on-call"
+                     *       ],
+                     *       "runbook_url": "https://example.com/runbooks/cancellations",
+                     *       "tags": [
+                     *         "operations"
+                     *       ],
+                     *       "templates": {},
+                     *       "enabled": false,
+                     *       "provenance": "api",
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "deleted_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RuleShape"];
                 };
             };
@@ -10208,11 +11287,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    delete_rule_api_v1_alert_rules__rule_id__delete: {
+    delete_rule: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the rule. */
                 rule_id: string;
             };
             cookie?: never;
@@ -10237,17 +11317,41 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_rule_api_v1_alert_rules__rule_id__patch: {
+    change_rule: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the rule. */
                 rule_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "description": "Share of departures that were cancelled.",
+                 *       "type": "threshold",
+                 *       "condition": "above",
+                 *       "threshold_value": 20,
+                 *       "aggregate": "mean",
+                 *       "for": 7200,
+                 *       "severity": "warning",
+                 *       "group_by": [
+                 *         "airport"
+                 *       ],
+                 *       "channels": [
+                 *         "on-call"
+                 *       ],
+                 *       "runbook_url": "https://example.com/runbooks/cancellations",
+                 *       "tags": [
+                 *         "operations"
+                 *       ],
+                 *       "templates": {},
+                 *       "name": "Cancellations"
+                 *     }
+                 */
                 "application/json": components["schemas"]["RuleChange"];
             };
         };
@@ -10258,6 +11362,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *       "framework": "ewr",
+                     *       "metric": "cancel_rate",
+                     *       "label_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "type": "threshold",
+                     *       "condition": "above",
+                     *       "threshold_value": 20,
+                     *       "change_percentage": 1,
+                     *       "recovery_threshold": 1,
+                     *       "sensitivity": "cancellations",
+                     *       "method": "novelty",
+                     *       "aggregate": "mean",
+                     *       "window": "cancellations",
+                     *       "confirm_window": "cancellations",
+                     *       "for": "cancellations",
+                     *       "keep_firing_for": "cancellations",
+                     *       "evaluation_offset": "cancellations",
+                     *       "lateness": "cancellations",
+                     *       "deduplication_window": "cancellations",
+                     *       "severity": "warning",
+                     *       "no_data": "cancellations",
+                     *       "no_data_after": "cancellations",
+                     *       "group_by": [
+                     *         "airport"
+                     *       ],
+                     *       "channels": [
+                     *         "on-call"
+                     *       ],
+                     *       "runbook_url": "https://example.com/runbooks/cancellations",
+                     *       "tags": [
+                     *         "operations"
+                     *       ],
+                     *       "templates": {},
+                     *       "enabled": false,
+                     *       "provenance": "api",
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "deleted_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RuleShape"];
                 };
             };
@@ -10274,7 +11431,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    undelete_rule_api_v1_alert_rules__rule_id__undelete_post: {
+    undelete_rule: {
         parameters: {
             query?: never;
             header?: {
@@ -10282,6 +11439,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the rule. */
                 rule_id: string;
             };
             cookie?: never;
@@ -10294,6 +11452,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *       "framework": "ewr",
+                     *       "metric": "cancel_rate",
+                     *       "label_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "type": "threshold",
+                     *       "condition": "above",
+                     *       "threshold_value": 20,
+                     *       "change_percentage": 1,
+                     *       "recovery_threshold": 1,
+                     *       "sensitivity": "cancellations",
+                     *       "method": "novelty",
+                     *       "aggregate": "mean",
+                     *       "window": "cancellations",
+                     *       "confirm_window": "cancellations",
+                     *       "for": "cancellations",
+                     *       "keep_firing_for": "cancellations",
+                     *       "evaluation_offset": "cancellations",
+                     *       "lateness": "cancellations",
+                     *       "deduplication_window": "cancellations",
+                     *       "severity": "warning",
+                     *       "no_data": "cancellations",
+                     *       "no_data_after": "cancellations",
+                     *       "group_by": [
+                     *         "airport"
+                     *       ],
+                     *       "channels": [
+                     *         "on-call"
+                     *       ],
+                     *       "runbook_url": "https://example.com/runbooks/cancellations",
+                     *       "tags": [
+                     *         "operations"
+                     *       ],
+                     *       "templates": {},
+                     *       "enabled": false,
+                     *       "provenance": "api",
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "deleted_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RuleShape"];
                 };
             };
@@ -10308,7 +11519,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    backtest_api_v1_alert_rules_backtest_post: {
+    backtest: {
         parameters: {
             query?: never;
             header?: {
@@ -10320,6 +11531,32 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "rule": {
+                 *         "description": "Share of departures that were cancelled.",
+                 *         "type": "threshold",
+                 *         "condition": "above",
+                 *         "threshold_value": 20,
+                 *         "aggregate": "mean",
+                 *         "for": 7200,
+                 *         "severity": "warning",
+                 *         "group_by": [
+                 *           "airport"
+                 *         ],
+                 *         "channels": [
+                 *           "on-call"
+                 *         ],
+                 *         "runbook_url": "https://example.com/runbooks/cancellations",
+                 *         "tags": [
+                 *           "operations"
+                 *         ],
+                 *         "templates": {},
+                 *         "name": "Too many cancellations",
+                 *         "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["BacktestBody"];
             };
         };
@@ -10330,6 +11567,90 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "tested": {
+                     *         "since": "2026-01-12T09:30:00Z",
+                     *         "until": "2026-01-12T09:30:00Z",
+                     *         "series": 14,
+                     *         "evaluations": 1,
+                     *         "triggers": 1,
+                     *         "triggers_per_week": 1,
+                     *         "triggers_per_week_interval": [
+                     *           1,
+                     *           1
+                     *         ],
+                     *         "flaps": 1,
+                     *         "sleep_hour_share": 1,
+                     *         "firing_share": 1,
+                     *         "actionable": {
+                     *           "total": 1,
+                     *           "found": 1
+                     *         },
+                     *         "false_positive": {
+                     *           "total": 1,
+                     *           "found": 1
+                     *         },
+                     *         "outcomes": {},
+                     *         "episodes": [
+                     *           {
+                     *             "series_id": 1,
+                     *             "labels": {
+                     *               "airport": "EWR"
+                     *             },
+                     *             "opened_at": "2026-01-12T09:30:00Z",
+                     *             "resolved_at": "2026-01-12T14:05:00Z",
+                     *             "value": 57.5,
+                     *             "repeat_count": 1,
+                     *             "flapping": false
+                     *           }
+                     *         ]
+                     *       },
+                     *       "saved": {
+                     *         "since": "2026-01-12T09:30:00Z",
+                     *         "until": "2026-01-12T09:30:00Z",
+                     *         "series": 14,
+                     *         "evaluations": 1,
+                     *         "triggers": 1,
+                     *         "triggers_per_week": 1,
+                     *         "triggers_per_week_interval": [
+                     *           1,
+                     *           1
+                     *         ],
+                     *         "flaps": 1,
+                     *         "sleep_hour_share": 1,
+                     *         "firing_share": 1,
+                     *         "actionable": {
+                     *           "total": 1,
+                     *           "found": 1
+                     *         },
+                     *         "false_positive": {
+                     *           "total": 1,
+                     *           "found": 1
+                     *         },
+                     *         "outcomes": {},
+                     *         "episodes": [
+                     *           {
+                     *             "series_id": 1,
+                     *             "labels": {
+                     *               "airport": "EWR"
+                     *             },
+                     *             "opened_at": "2026-01-12T09:30:00Z",
+                     *             "resolved_at": null,
+                     *             "value": 57.5,
+                     *             "repeat_count": 1,
+                     *             "flapping": false
+                     *           }
+                     *         ]
+                     *       },
+                     *       "difference": {
+                     *         "triggers_per_week": 1,
+                     *         "flaps": 1,
+                     *         "actionable_found": 1,
+                     *         "false_positive_found": 1
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["RehearsalShape"];
                 };
             };
@@ -10345,7 +11666,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    tuning_api_v1_alert_rules__rule_id__tuning_post: {
+    tuning: {
         parameters: {
             query?: never;
             header?: {
@@ -10353,12 +11674,14 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the rule. */
                 rule_id: string;
             };
             cookie?: never;
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["TrialRange"] | null;
             };
         };
@@ -10369,6 +11692,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "tried": 1,
+                     *       "now": {
+                     *         "threshold_value": 20,
+                     *         "change_percentage": 1,
+                     *         "recovery_threshold": 1,
+                     *         "for": "cancellations",
+                     *         "keep_firing_for": "cancellations",
+                     *         "saved_per_week": 1,
+                     *         "missed_actionable": 1,
+                     *         "kept_false_positives": 1,
+                     *         "backtest": {
+                     *           "since": "2026-01-12T09:30:00Z",
+                     *           "until": "2026-01-12T09:30:00Z",
+                     *           "series": 14,
+                     *           "evaluations": 1,
+                     *           "triggers": 1,
+                     *           "triggers_per_week": 1,
+                     *           "triggers_per_week_interval": [
+                     *             1,
+                     *             1
+                     *           ],
+                     *           "flaps": 1,
+                     *           "sleep_hour_share": 1,
+                     *           "firing_share": 1,
+                     *           "actionable": {
+                     *             "total": 1,
+                     *             "found": 1
+                     *           },
+                     *           "false_positive": {
+                     *             "total": 1,
+                     *             "found": 1
+                     *           },
+                     *           "outcomes": {}
+                     *         }
+                     *       },
+                     *       "candidates": [
+                     *         {
+                     *           "threshold_value": 20,
+                     *           "change_percentage": 1,
+                     *           "recovery_threshold": 1,
+                     *           "for": "cancellations",
+                     *           "keep_firing_for": "cancellations",
+                     *           "saved_per_week": 1,
+                     *           "missed_actionable": 1,
+                     *           "kept_false_positives": 1,
+                     *           "backtest": {
+                     *             "since": "2026-01-12T09:30:00Z",
+                     *             "until": "2026-01-12T09:30:00Z",
+                     *             "series": 14,
+                     *             "evaluations": 1,
+                     *             "triggers": 1,
+                     *             "triggers_per_week": 1,
+                     *             "triggers_per_week_interval": [
+                     *               1,
+                     *               1
+                     *             ],
+                     *             "flaps": 1,
+                     *             "sleep_hour_share": 1,
+                     *             "firing_share": 1,
+                     *             "actionable": {
+                     *               "total": 1,
+                     *               "found": 1
+                     *             },
+                     *             "false_positive": {
+                     *               "total": 1,
+                     *               "found": 1
+                     *             },
+                     *             "outcomes": {}
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TuningShape"];
                 };
             };
@@ -10385,7 +11783,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    test_rule_api_v1_alert_rules__rule_id__test_post: {
+    test_rule: {
         parameters: {
             query?: never;
             header?: {
@@ -10393,6 +11791,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the rule. */
                 rule_id: string;
             };
             cookie?: never;
@@ -10405,6 +11804,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "at": "2026-01-12T09:30:00Z",
+                     *       "series": 14,
+                     *       "would_fire": [
+                     *         {
+                     *           "series_id": 1,
+                     *           "labels": {
+                     *             "airport": "EWR"
+                     *           },
+                     *           "opened_at": "2026-01-12T09:30:00Z",
+                     *           "resolved_at": "2026-01-12T14:05:00Z",
+                     *           "value": 57.5,
+                     *           "repeat_count": 1,
+                     *           "flapping": false
+                     *         }
+                     *       ],
+                     *       "outcomes": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["RuleTest"];
                 };
             };
@@ -10419,7 +11839,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    plan_rules_api_v1_alert_rules_plan_post: {
+    plan_rules: {
         parameters: {
             query?: never;
             header?: {
@@ -10431,6 +11851,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "files": [
+                 *         {
+                 *           "name": "rules.yaml",
+                 *           "text": "rules:\n  - name: Too many cancellations\n    framework: ewr\n    metric: cancel_rate\n    threshold_value: 0.2\n    for: 2h\n"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["RuleFiles"];
             };
         };
@@ -10441,6 +11871,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "counts": {},
+                     *       "fingerprint": "cancellations",
+                     *       "steps": [
+                     *         {
+                     *           "action": "create",
+                     *           "name": "Cancellations",
+                     *           "file": "cancellations",
+                     *           "line": 1,
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "version": 3,
+                     *           "differences": [
+                     *             {
+                     *               "field": "cancellations",
+                     *               "before": {},
+                     *               "after": {}
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "problems": [
+                     *         {
+                     *           "file": "cancellations",
+                     *           "line": 1,
+                     *           "path": "/triggers",
+                     *           "message": "cancellations"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["RulePlan"];
                 };
             };
@@ -10456,7 +11917,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    apply_rules_api_v1_alert_rules_apply_post: {
+    apply_rules: {
         parameters: {
             query?: never;
             header?: {
@@ -10468,6 +11929,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "files": [
+                 *         {
+                 *           "name": "rules.yaml",
+                 *           "text": "rules:\n  - name: Too many cancellations\n    framework: ewr\n    metric: cancel_rate\n    threshold_value: 0.2\n    for: 2h\n"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["RuleFilesApply"];
             };
         };
@@ -10478,6 +11949,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "counts": {},
+                     *       "fingerprint": "cancellations",
+                     *       "steps": [
+                     *         {
+                     *           "action": "create",
+                     *           "name": "Cancellations",
+                     *           "file": "cancellations",
+                     *           "line": 1,
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "version": 3,
+                     *           "differences": [
+                     *             {
+                     *               "field": "cancellations",
+                     *               "before": {},
+                     *               "after": {}
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "problems": [
+                     *         {
+                     *           "file": "cancellations",
+                     *           "line": 1,
+                     *           "path": "/triggers",
+                     *           "message": "cancellations"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["RulePlan"];
                 };
             };
@@ -10493,7 +11995,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    export_rules_api_v1_alert_rules_export_get: {
+    export_rules: {
         parameters: {
             query?: {
                 /** @description Only this framework, by id or slug. */
@@ -10513,6 +12015,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example version: 1
+                     *     rules: []
+                     */
                     "application/yaml": unknown;
                 };
             };
@@ -10525,9 +12031,10 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_silences_api_v1_silences_get: {
+    list_silences_silences: {
         parameters: {
             query?: {
+                /** @description Only this state. */
                 state?: ("pending" | "active" | "expired") | null;
                 /** @description Most items of one page. */
                 limit?: number;
@@ -10546,6 +12053,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "matchers": [
+                     *             {
+                     *               "label": "airport",
+                     *               "operator": "=",
+                     *               "value": "EWR"
+                     *             }
+                     *           ],
+                     *           "starts_at": "2026-01-12T09:30:00Z",
+                     *           "ends_at": "2026-01-12T20:00:00Z",
+                     *           "state": "pending",
+                     *           "author": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "reason": "above",
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_SilenceShape_"];
                 };
             };
@@ -10557,7 +12092,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_silence_api_v1_silences_post: {
+    create_silence: {
         parameters: {
             query?: never;
             header?: {
@@ -10569,6 +12104,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "matchers": [
+                 *         {
+                 *           "label": "airport",
+                 *           "operator": "=",
+                 *           "value": "EWR"
+                 *         }
+                 *       ],
+                 *       "ends_at": "2026-01-12T20:00:00Z",
+                 *       "reason": "Runway works until noon."
+                 *     }
+                 */
                 "application/json": components["schemas"]["SilenceNew"];
             };
         };
@@ -10579,6 +12127,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "starts_at": "2026-01-12T09:30:00Z",
+                     *       "ends_at": "2026-01-12T20:00:00Z",
+                     *       "state": "pending",
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "reason": "above",
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SilenceShape"];
                 };
             };
@@ -10594,7 +12165,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    preview_api_v1_silences_preview_post: {
+    preview: {
         parameters: {
             query?: never;
             header?: {
@@ -10606,6 +12177,17 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "matchers": [
+                 *         {
+                 *           "label": "airport",
+                 *           "operator": "=",
+                 *           "value": "EWR"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["SilencePreview"];
             };
         };
@@ -10616,6 +12198,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "matching": 1,
+                     *       "open": 1,
+                     *       "too_broad": "cancellations",
+                     *       "triggers": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "rule_name": "Cancellations",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "framework_name": "Newark",
+                     *           "metric": "cancel_rate",
+                     *           "series_id": 1,
+                     *           "labels": {
+                     *             "airport": "EWR"
+                     *           },
+                     *           "type": "threshold",
+                     *           "severity": "warning",
+                     *           "state": "firing",
+                     *           "value": 57.5,
+                     *           "threshold": 20,
+                     *           "reason": "above",
+                     *           "opened_at": "2026-01-12T09:30:00Z",
+                     *           "last_seen_at": "2026-01-12T09:30:00Z",
+                     *           "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *           "acknowledged_by": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "resolved_at": "2026-01-12T14:05:00Z",
+                     *           "resolved_by": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "resolution_reason": null,
+                     *           "assigned_to": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "feedback": "actionable",
+                     *           "repeat_count": 1,
+                     *           "suppressed_count": 1,
+                     *           "historical": false,
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z",
+                     *           "context": {}
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Previewed"];
                 };
             };
@@ -10631,11 +12266,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_silence_api_v1_silences__silence_id__get: {
+    get_silence_silences: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the silence. */
                 silence_id: string;
             };
             cookie?: never;
@@ -10648,6 +12284,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "starts_at": "2026-01-12T09:30:00Z",
+                     *       "ends_at": "2026-01-12T20:00:00Z",
+                     *       "state": "pending",
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "reason": "above",
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SilenceShape"];
                 };
             };
@@ -10660,11 +12319,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    delete_silence_api_v1_silences__silence_id__delete: {
+    delete_silence: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the silence. */
                 silence_id: string;
             };
             cookie?: never;
@@ -10689,17 +12349,23 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_silence_api_v1_silences__silence_id__patch: {
+    change_silence: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the silence. */
                 silence_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "reason": "above"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SilenceChange"];
             };
         };
@@ -10710,6 +12376,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "starts_at": "2026-01-12T09:30:00Z",
+                     *       "ends_at": "2026-01-12T20:00:00Z",
+                     *       "state": "pending",
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "reason": "above",
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SilenceShape"];
                 };
             };
@@ -10726,7 +12415,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_all_api_v1_mute_windows_get: {
+    list_all_mute_windows: {
         parameters: {
             query?: {
                 /** @description Most items of one page. */
@@ -10746,6 +12435,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "name": "Cancellations",
+                     *           "matchers": [
+                     *             {
+                     *               "label": "airport",
+                     *               "operator": "=",
+                     *               "value": "EWR"
+                     *             }
+                     *           ],
+                     *           "timezone": "America/New_York",
+                     *           "intervals": [
+                     *             {
+                     *               "days": [],
+                     *               "start": "cancellations",
+                     *               "end": "cancellations"
+                     *             }
+                     *           ],
+                     *           "enabled": false,
+                     *           "author": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_MuteWindowShape_"];
                 };
             };
@@ -10757,7 +12480,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_api_v1_mute_windows_post: {
+    create_mute_windows: {
         parameters: {
             query?: never;
             header?: {
@@ -10769,6 +12492,28 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Nightly imports",
+                 *       "matchers": [
+                 *         {
+                 *           "label": "airport",
+                 *           "operator": "=",
+                 *           "value": "EWR"
+                 *         }
+                 *       ],
+                 *       "timezone": "Europe/Berlin",
+                 *       "intervals": [
+                 *         {
+                 *           "days": [
+                 *             "mon"
+                 *           ],
+                 *           "start": "22:00",
+                 *           "end": "22:00"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["MuteWindowNew"];
             };
         };
@@ -10779,6 +12524,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "timezone": "America/New_York",
+                     *       "intervals": [
+                     *         {
+                     *           "days": [
+                     *             "mon"
+                     *           ],
+                     *           "start": "cancellations",
+                     *           "end": "cancellations"
+                     *         }
+                     *       ],
+                     *       "enabled": false,
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["MuteWindowShape"];
                 };
             };
@@ -10794,11 +12570,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_one_api_v1_mute_windows__window_id__get: {
+    get_one_mute_windows: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the window. */
                 window_id: string;
             };
             cookie?: never;
@@ -10811,6 +12588,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "timezone": "America/New_York",
+                     *       "intervals": [
+                     *         {
+                     *           "days": [
+                     *             "mon"
+                     *           ],
+                     *           "start": "cancellations",
+                     *           "end": "cancellations"
+                     *         }
+                     *       ],
+                     *       "enabled": false,
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["MuteWindowShape"];
                 };
             };
@@ -10823,11 +12631,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    delete_api_v1_mute_windows__window_id__delete: {
+    delete_mute_windows: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the window. */
                 window_id: string;
             };
             cookie?: never;
@@ -10852,17 +12661,24 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_api_v1_mute_windows__window_id__patch: {
+    change_mute_windows: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the window. */
                 window_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Cancellations",
+                 *       "timezone": "America/New_York"
+                 *     }
+                 */
                 "application/json": components["schemas"]["MuteWindowChange"];
             };
         };
@@ -10873,6 +12689,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "timezone": "America/New_York",
+                     *       "intervals": [
+                     *         {
+                     *           "days": [
+                     *             "mon"
+                     *           ],
+                     *           "start": "cancellations",
+                     *           "end": "cancellations"
+                     *         }
+                     *       ],
+                     *       "enabled": false,
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["MuteWindowShape"];
                 };
             };
@@ -10889,7 +12736,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_all_api_v1_inhibition_rules_get: {
+    list_all_inhibition_rules: {
         parameters: {
             query?: {
                 /** @description Most items of one page. */
@@ -10909,6 +12756,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "name": "Cancellations",
+                     *           "source_matchers": [
+                     *             {
+                     *               "label": "airport",
+                     *               "operator": "=",
+                     *               "value": "EWR"
+                     *             }
+                     *           ],
+                     *           "target_matchers": [
+                     *             {
+                     *               "label": "airport",
+                     *               "operator": "=",
+                     *               "value": "EWR"
+                     *             }
+                     *           ],
+                     *           "equal_labels": [
+                     *             "cancellations"
+                     *           ],
+                     *           "enabled": false,
+                     *           "author": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_InhibitionShape_"];
                 };
             };
@@ -10920,7 +12803,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_api_v1_inhibition_rules_post: {
+    create_inhibition_rules: {
         parameters: {
             query?: never;
             header?: {
@@ -10932,6 +12815,25 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "A closed airport explains its delays",
+                 *       "source_matchers": [
+                 *         {
+                 *           "label": "airport",
+                 *           "operator": "=",
+                 *           "value": "EWR"
+                 *         }
+                 *       ],
+                 *       "target_matchers": [
+                 *         {
+                 *           "label": "airport",
+                 *           "operator": "=",
+                 *           "value": "EWR"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["InhibitionNew"];
             };
         };
@@ -10942,6 +12844,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "source_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "target_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "equal_labels": [
+                     *         "cancellations"
+                     *       ],
+                     *       "enabled": false,
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InhibitionShape"];
                 };
             };
@@ -10957,11 +12890,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_one_api_v1_inhibition_rules__inhibition_id__get: {
+    get_one_inhibition_rules: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the inhibition. */
                 inhibition_id: string;
             };
             cookie?: never;
@@ -10974,6 +12908,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "source_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "target_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "equal_labels": [
+                     *         "cancellations"
+                     *       ],
+                     *       "enabled": false,
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InhibitionShape"];
                 };
             };
@@ -10986,11 +12951,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    delete_api_v1_inhibition_rules__inhibition_id__delete: {
+    delete_inhibition_rules: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the inhibition. */
                 inhibition_id: string;
             };
             cookie?: never;
@@ -11015,17 +12981,23 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_api_v1_inhibition_rules__inhibition_id__patch: {
+    change_inhibition_rules: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the inhibition. */
                 inhibition_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Cancellations"
+                 *     }
+                 */
                 "application/json": components["schemas"]["InhibitionChange"];
             };
         };
@@ -11036,6 +13008,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "source_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "target_matchers": [
+                     *         {
+                     *           "label": "airport",
+                     *           "operator": "=",
+                     *           "value": "EWR"
+                     *         }
+                     *       ],
+                     *       "equal_labels": [
+                     *         "cancellations"
+                     *       ],
+                     *       "enabled": false,
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InhibitionShape"];
                 };
             };
@@ -11052,7 +13055,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_all_api_v1_frameworks_get: {
+    list_all_frameworks: {
         parameters: {
             query?: {
                 /** @description By slug, or the riskiest first. */
@@ -11074,6 +13077,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "slug": "ewr",
+                     *           "name": "Cancellations",
+                     *           "kind": "brand_positioning",
+                     *           "description": "Share of departures that were cancelled.",
+                     *           "tags": [
+                     *             "operations"
+                     *           ],
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z",
+                     *           "open_triggers": {
+                     *             "firing": 1,
+                     *             "acknowledged": 1,
+                     *             "critical": 1,
+                     *             "warning": 1,
+                     *             "info": 1
+                     *           },
+                     *           "last_point_at": "2026-01-12T09:30:00Z",
+                     *           "metrics": 1,
+                     *           "series": 14,
+                     *           "health": {
+                     *             "score": 87.5,
+                     *             "status": "good",
+                     *             "coverage": 1,
+                     *             "scored_at": "2026-01-12T09:30:00Z"
+                     *           },
+                     *           "risk": 1
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_FrameworkListed_"];
                 };
             };
@@ -11085,7 +13125,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_api_v1_frameworks_post: {
+    create_frameworks: {
         parameters: {
             query?: never;
             header?: {
@@ -11097,6 +13137,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "slug": "ewr",
+                 *       "name": "Newark",
+                 *       "tags": [
+                 *         "operations"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["FrameworkNew"];
             };
         };
@@ -11107,6 +13156,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "slug": "ewr",
+                     *       "name": "Cancellations",
+                     *       "kind": "brand_positioning",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "tags": [
+                     *         "operations"
+                     *       ],
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "open_triggers": {
+                     *         "firing": 1,
+                     *         "acknowledged": 1,
+                     *         "critical": 1,
+                     *         "warning": 1,
+                     *         "info": 1
+                     *       },
+                     *       "last_point_at": "2026-01-12T09:30:00Z",
+                     *       "metrics": 1,
+                     *       "series": 14
+                     *     }
+                     */
                     "application/json": components["schemas"]["FrameworkShape"];
                 };
             };
@@ -11122,7 +13196,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_one_api_v1_frameworks__framework__get: {
+    get_one_frameworks: {
         parameters: {
             query?: never;
             header?: never;
@@ -11140,6 +13214,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "slug": "ewr",
+                     *       "name": "Cancellations",
+                     *       "kind": "brand_positioning",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "tags": [
+                     *         "operations"
+                     *       ],
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "open_triggers": {
+                     *         "firing": 1,
+                     *         "acknowledged": 1,
+                     *         "critical": 1,
+                     *         "warning": 1,
+                     *         "info": 1
+                     *       },
+                     *       "last_point_at": "2026-01-12T09:30:00Z",
+                     *       "metrics": 1,
+                     *       "series": 14
+                     *     }
+                     */
                     "application/json": components["schemas"]["FrameworkShape"];
                 };
             };
@@ -11152,7 +13251,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    delete_api_v1_frameworks__framework__delete: {
+    delete_frameworks: {
         parameters: {
             query?: never;
             header?: never;
@@ -11182,7 +13281,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_api_v1_frameworks__framework__patch: {
+    change_frameworks: {
         parameters: {
             query?: never;
             header?: never;
@@ -11194,6 +13293,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Cancellations",
+                 *       "description": "Share of departures that were cancelled.",
+                 *       "tags": [
+                 *         "operations"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["FrameworkChange"];
             };
         };
@@ -11204,6 +13312,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "slug": "ewr",
+                     *       "name": "Cancellations",
+                     *       "kind": "brand_positioning",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "tags": [
+                     *         "operations"
+                     *       ],
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "open_triggers": {
+                     *         "firing": 1,
+                     *         "acknowledged": 1,
+                     *         "critical": 1,
+                     *         "warning": 1,
+                     *         "info": 1
+                     *       },
+                     *       "last_point_at": "2026-01-12T09:30:00Z",
+                     *       "metrics": 1,
+                     *       "series": 14
+                     *     }
+                     */
                     "application/json": components["schemas"]["FrameworkShape"];
                 };
             };
@@ -11220,7 +13353,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_health_api_v1_frameworks__framework__health_get: {
+    get_health: {
         parameters: {
             query?: {
                 /** @description Of the trend and the history. */
@@ -11241,6 +13374,54 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "at": "2026-01-12T09:30:00Z",
+                     *       "days": 7,
+                     *       "score": 87.5,
+                     *       "status": "good",
+                     *       "coverage": 1,
+                     *       "categories": [
+                     *         {
+                     *           "category": "performance",
+                     *           "score": 87.5,
+                     *           "status": "good",
+                     *           "coverage": 1,
+                     *           "metrics": [
+                     *             {
+                     *               "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *               "name": "Cancellations",
+                     *               "unit": "%",
+                     *               "value": 57.5,
+                     *               "score": 87.5,
+                     *               "target": 2,
+                     *               "limit": 30,
+                     *               "weight": 1,
+                     *               "points": 1,
+                     *               "points_lost": null,
+                     *               "explanation": "Told at once."
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "trend": {
+                     *         "slope_per_day": 1,
+                     *         "low": 1,
+                     *         "high": 1,
+                     *         "direction": "improving",
+                     *         "days_scored": 1
+                     *       },
+                     *       "history": [
+                     *         {
+                     *           "at": "2026-01-12T09:30:00Z",
+                     *           "score": 87.5,
+                     *           "status": "good",
+                     *           "coverage": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["FrameworkHealth"];
                 };
             };
@@ -11253,7 +13434,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_risk_api_v1_frameworks__framework__risk_get: {
+    get_risk: {
         parameters: {
             query?: never;
             header?: never;
@@ -11271,6 +13452,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "at": "2026-01-12T09:30:00Z",
+                     *       "score": 87.5,
+                     *       "factors": [
+                     *         {
+                     *           "kind": "open_trigger",
+                     *           "name": "Cancellations",
+                     *           "probability": 64,
+                     *           "impact": 1,
+                     *           "explanation": "Told at once."
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["FrameworkRisk"];
                 };
             };
@@ -11283,7 +13480,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_versions_api_v1_frameworks__framework__strategy_versions_get: {
+    list_versions: {
         parameters: {
             query?: {
                 /** @description Most items of one page. */
@@ -11306,6 +13503,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "number": 1,
+                     *           "note": "Snow; the runway is closed.",
+                     *           "author": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "characters": 1,
+                     *           "document": "We are on time, or we say why."
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_StrategyVersionShape_"];
                 };
             };
@@ -11318,7 +13535,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    add_version_api_v1_frameworks__framework__strategy_versions_post: {
+    add_version: {
         parameters: {
             query?: never;
             header?: {
@@ -11333,6 +13550,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "document": "# Goal\n\nRaise the on-time rate to 85 % by June, because …"
+                 *     }
+                 */
                 "application/json": components["schemas"]["StrategyVersionNew"];
             };
         };
@@ -11343,6 +13565,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "number": 1,
+                     *       "note": "Snow; the runway is closed.",
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "characters": 1,
+                     *       "document": "We are on time, or we say why."
+                     *     }
+                     */
                     "application/json": components["schemas"]["StrategyVersionShape"];
                 };
             };
@@ -11359,7 +13596,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_version_api_v1_frameworks__framework__strategy_versions__number__get: {
+    get_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -11379,6 +13616,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "number": 1,
+                     *       "note": "Snow; the runway is closed.",
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "characters": 1,
+                     *       "document": "We are on time, or we say why."
+                     *     }
+                     */
                     "application/json": components["schemas"]["StrategyVersionShape"];
                 };
             };
@@ -11391,7 +13643,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    diff_api_v1_frameworks__framework__strategy_versions__number__diff_get: {
+    diff: {
         parameters: {
             query?: {
                 /** @description The older version; none: the one before. 0: empty. */
@@ -11414,6 +13666,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "old": 1,
+                     *       "new": 1,
+                     *       "added": 1,
+                     *       "removed": 1,
+                     *       "similarity": 1,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "added",
+                     *           "old_start": 1,
+                     *           "new_start": 1,
+                     *           "old": [
+                     *             "cancellations"
+                     *           ],
+                     *           "new": [
+                     *             "cancellations"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "unified": "cancellations"
+                     *     }
+                     */
                     "application/json": components["schemas"]["StrategyDiff"];
                 };
             };
@@ -11426,7 +13701,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_scores_api_v1_frameworks__framework__strategy_scores_get: {
+    list_scores: {
         parameters: {
             query?: {
                 /** @description Only of this version. */
@@ -11451,6 +13726,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "version": 3,
+                     *           "score": 87.5,
+                     *           "sub_scores": {
+                     *             "clarity": 1,
+                     *             "specificity": 1,
+                     *             "outcome_focus": 1,
+                     *             "proof": 1,
+                     *             "objection_handling": 1,
+                     *             "risk_removal": 1
+                     *           },
+                     *           "verdict": "pass",
+                     *           "scored_by": "hand",
+                     *           "rationale": "cancellations",
+                     *           "evidence": {},
+                     *           "author": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "created_at": "2026-01-05T08:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_StrategyScoreShape_"];
                 };
             };
@@ -11463,7 +13768,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    score_api_v1_frameworks__framework__strategy_scores_post: {
+    score: {
         parameters: {
             query?: never;
             header?: {
@@ -11478,6 +13783,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "version": 3
+                 *     }
+                 */
                 "application/json": components["schemas"]["StrategyScoreNew"];
             };
         };
@@ -11488,6 +13798,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "version": 3,
+                     *       "score": 87.5,
+                     *       "sub_scores": {
+                     *         "clarity": 1,
+                     *         "specificity": 1,
+                     *         "outcome_focus": 1,
+                     *         "proof": 1,
+                     *         "objection_handling": 1,
+                     *         "risk_removal": 1
+                     *       },
+                     *       "verdict": "pass",
+                     *       "scored_by": "hand",
+                     *       "rationale": "cancellations",
+                     *       "evidence": {},
+                     *       "author": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["StrategyScoreShape"];
                 };
             };
@@ -11504,7 +13839,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_metrics_api_v1_metrics_get: {
+    list_metrics: {
         parameters: {
             query?: {
                 /** @description Only this framework, by id or slug. */
@@ -11526,6 +13861,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "name": "Cancellations",
+                     *           "unit": "%",
+                     *           "category": "performance",
+                     *           "target": 2,
+                     *           "limit": 30,
+                     *           "weight": 1,
+                     *           "default_aggregate": "last",
+                     *           "description": "Share of departures that were cancelled.",
+                     *           "is_counter": false,
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z",
+                     *           "series": 14
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_MetricShape_"];
                 };
             };
@@ -11538,7 +13897,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_metric_api_v1_metrics_post: {
+    create_metric: {
         parameters: {
             query?: never;
             header?: {
@@ -11550,6 +13909,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                 *       "name": "cancel_rate",
+                 *       "target": 2,
+                 *       "limit": 30
+                 *     }
+                 */
                 "application/json": components["schemas"]["MetricNew"];
             };
         };
@@ -11560,6 +13927,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "name": "Cancellations",
+                     *       "unit": "%",
+                     *       "category": "performance",
+                     *       "target": 2,
+                     *       "limit": 30,
+                     *       "weight": 1,
+                     *       "default_aggregate": "last",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "is_counter": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "series": 14
+                     *     }
+                     */
                     "application/json": components["schemas"]["MetricShape"];
                 };
             };
@@ -11575,11 +13961,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_metric_api_v1_metrics__metric_id__get: {
+    get_metric: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the metric. */
                 metric_id: string;
             };
             cookie?: never;
@@ -11592,6 +13979,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "name": "Cancellations",
+                     *       "unit": "%",
+                     *       "category": "performance",
+                     *       "target": 2,
+                     *       "limit": 30,
+                     *       "weight": 1,
+                     *       "default_aggregate": "last",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "is_counter": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "series": 14
+                     *     }
+                     */
                     "application/json": components["schemas"]["MetricShape"];
                 };
             };
@@ -11604,11 +14010,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    delete_metric_api_v1_metrics__metric_id__delete: {
+    delete_metric: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the metric. */
                 metric_id: string;
             };
             cookie?: never;
@@ -11633,17 +14040,27 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_metric_api_v1_metrics__metric_id__patch: {
+    change_metric: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the metric. */
                 metric_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "unit": "%",
+                 *       "category": "performance",
+                 *       "target": 2,
+                 *       "limit": 30,
+                 *       "description": "Share of departures that were cancelled."
+                 *     }
+                 */
                 "application/json": components["schemas"]["MetricChange"];
             };
         };
@@ -11654,6 +14071,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "name": "Cancellations",
+                     *       "unit": "%",
+                     *       "category": "performance",
+                     *       "target": 2,
+                     *       "limit": 30,
+                     *       "weight": 1,
+                     *       "default_aggregate": "last",
+                     *       "description": "Share of departures that were cancelled.",
+                     *       "is_counter": false,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "series": 14
+                     *     }
+                     */
                     "application/json": components["schemas"]["MetricShape"];
                 };
             };
@@ -11670,7 +14106,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_series_api_v1_series_get: {
+    list_series: {
         parameters: {
             query?: {
                 /** @description Only this framework, by id or slug. */
@@ -11694,6 +14130,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": 1,
+                     *           "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "metric": "cancel_rate",
+                     *           "framework": "ewr",
+                     *           "labels": {
+                     *             "airport": "EWR"
+                     *           },
+                     *           "newest_at": "2026-01-12T09:30:00Z",
+                     *           "ended_at": "2026-01-12T09:30:00Z",
+                     *           "created_at": "2026-01-05T08:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_SeriesShape_"];
                 };
             };
@@ -11706,11 +14162,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_series_api_v1_series__series_id__get: {
+    get_series: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the series. */
                 series_id: number;
             };
             cookie?: never;
@@ -11723,6 +14180,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "metric": "cancel_rate",
+                     *       "framework": "ewr",
+                     *       "labels": {
+                     *         "airport": "EWR"
+                     *       },
+                     *       "newest_at": "2026-01-12T09:30:00Z",
+                     *       "ended_at": "2026-01-12T09:30:00Z",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SeriesShape"];
                 };
             };
@@ -11735,7 +14207,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    read_points_api_v1_series__series_id__points_get: {
+    read_points: {
         parameters: {
             query?: {
                 /** @description Default: a day before `to`. */
@@ -11747,6 +14219,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The id of the series. */
                 series_id: number;
             };
             cookie?: never;
@@ -11759,6 +14232,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "series_id": 1,
+                     *       "step_seconds": 1,
+                     *       "points": [
+                     *         {
+                     *           "timestamp": "2026-01-12T09:30:00Z",
+                     *           "value": 57.5,
+                     *           "min": 1,
+                     *           "max": 1,
+                     *           "count": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SeriesPoints"];
                 };
             };
@@ -11771,7 +14259,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_ingestion_api_v1_ingestion_get: {
+    get_ingestion: {
         parameters: {
             query?: never;
             header?: never;
@@ -11786,6 +14274,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "auto_create_metrics": false,
+                     *       "auto_create_frameworks": false,
+                     *       "series_limit": 1,
+                     *       "framework_limit": 1,
+                     *       "raw_days": 1,
+                     *       "hourly_days": 1,
+                     *       "daily_days": 1,
+                     *       "mappings": [
+                     *         {
+                     *           "framework": "ewr",
+                     *           "metric": "cancel_rate"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["IngestionShape"];
                 };
             };
@@ -11797,7 +14302,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    put_ingestion_api_v1_ingestion_put: {
+    put_ingestion: {
         parameters: {
             query?: never;
             header?: never;
@@ -11806,6 +14311,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["IngestionBody"];
             };
         };
@@ -11816,6 +14322,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "auto_create_metrics": false,
+                     *       "auto_create_frameworks": false,
+                     *       "series_limit": 1,
+                     *       "framework_limit": 1,
+                     *       "raw_days": 1,
+                     *       "hourly_days": 1,
+                     *       "daily_days": 1,
+                     *       "mappings": [
+                     *         {
+                     *           "framework": "ewr",
+                     *           "metric": "cancel_rate"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["IngestionShape"];
                 };
             };
@@ -11831,7 +14354,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_sources_api_v1_sources_get: {
+    list_sources: {
         parameters: {
             query?: {
                 /** @description Most items of one page. */
@@ -11851,6 +14374,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "name": "Cancellations",
+                     *           "kind": "file",
+                     *           "config": {},
+                     *           "has_secret": false,
+                     *           "schedule": "*\/15 * * * *",
+                     *           "enabled": false,
+                     *           "points_total": 1,
+                     *           "progress": 1,
+                     *           "failed_runs": 1,
+                     *           "last_run_at": "2026-01-12T09:30:00Z",
+                     *           "last_state": "cancellations",
+                     *           "last_error": null,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_SourceShape_"];
                 };
             };
@@ -11862,7 +14409,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_source_api_v1_sources_post: {
+    create_source: {
         parameters: {
             query?: never;
             header?: {
@@ -11874,6 +14421,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "orders",
+                 *       "kind": "file",
+                 *       "config": {
+                 *         "path": "airports/*.csv.gz"
+                 *       },
+                 *       "schedule": "*\/5 * * * *"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SourceNew"];
             };
         };
@@ -11884,6 +14441,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "kind": "file",
+                     *       "config": {},
+                     *       "has_secret": false,
+                     *       "schedule": "*\/15 * * * *",
+                     *       "enabled": false,
+                     *       "points_total": 1,
+                     *       "progress": 1,
+                     *       "failed_runs": 1,
+                     *       "last_run_at": "2026-01-12T09:30:00Z",
+                     *       "last_state": "cancellations",
+                     *       "last_error": null,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SourceShape"];
                 };
             };
@@ -11899,11 +14475,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_source_api_v1_sources__source_id__get: {
+    get_source: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the source. */
                 source_id: string;
             };
             cookie?: never;
@@ -11916,6 +14493,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "kind": "file",
+                     *       "config": {},
+                     *       "has_secret": false,
+                     *       "schedule": "*\/15 * * * *",
+                     *       "enabled": false,
+                     *       "points_total": 1,
+                     *       "progress": 1,
+                     *       "failed_runs": 1,
+                     *       "last_run_at": "2026-01-12T09:30:00Z",
+                     *       "last_state": "cancellations",
+                     *       "last_error": null,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SourceShape"];
                 };
             };
@@ -11928,11 +14524,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    delete_source_api_v1_sources__source_id__delete: {
+    delete_source: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the source. */
                 source_id: string;
             };
             cookie?: never;
@@ -11957,17 +14554,23 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_source_api_v1_sources__source_id__patch: {
+    change_source: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the source. */
                 source_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "schedule": "*\/15 * * * *"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SourceChange"];
             };
         };
@@ -11978,6 +14581,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "kind": "file",
+                     *       "config": {},
+                     *       "has_secret": false,
+                     *       "schedule": "*\/15 * * * *",
+                     *       "enabled": false,
+                     *       "points_total": 1,
+                     *       "progress": 1,
+                     *       "failed_runs": 1,
+                     *       "last_run_at": "2026-01-12T09:30:00Z",
+                     *       "last_state": "cancellations",
+                     *       "last_error": null,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SourceShape"];
                 };
             };
@@ -11994,7 +14616,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    run_source_api_v1_sources__source_id__run_post: {
+    run_source: {
         parameters: {
             query?: {
                 /** @description From its beginning: what is there already changes nothing. */
@@ -12005,6 +14627,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the source. */
                 source_id: string;
             };
             cookie?: never;
@@ -12017,7 +14640,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["api__schemas__sources__RunRequested"];
+                    /**
+                     * @example {
+                     *       "request_id": "99d4eb5f-b929-5933-af2e-40f9f0676a0a"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourceRunRequested"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -12031,7 +14659,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_summary_api_v1_analytics_summary_get: {
+    get_summary: {
         parameters: {
             query?: {
                 /** @description Up to today, in UTC. */
@@ -12053,9 +14681,95 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "total_triggers": 1,
+                     *       "historical_triggers": 1,
+                     *       "open_triggers": 1,
+                     *       "acknowledged_triggers": 1,
+                     *       "resolved_triggers": 1,
+                     *       "auto_resolved_triggers": 1,
+                     *       "flapping_triggers": 1,
+                     *       "marked_triggers": 1,
+                     *       "actionable_triggers": 1,
+                     *       "false_positive_triggers": 1,
+                     *       "suppressed_actionable_triggers": 1,
+                     *       "triggered_by_type": {},
+                     *       "triggered_by_severity": {},
+                     *       "avg_response_time_minutes": 1,
+                     *       "response_time_n": 1,
+                     *       "response_time_median_minutes": 1,
+                     *       "response_time_p90_minutes": 1,
+                     *       "mttr_minutes": 1,
+                     *       "mttr_n": 1,
+                     *       "mttr_median_minutes": 1,
+                     *       "mttr_p90_minutes": 1,
+                     *       "resolution_rate": 1,
+                     *       "auto_resolved_rate": 1,
+                     *       "false_positive_rate": 1,
+                     *       "actionable_rate": 1,
+                     *       "flap_rate": 1,
+                     *       "suppression_effectiveness": 1,
+                     *       "repeats": 1,
+                     *       "notifications_sent": 1,
+                     *       "notifications_suppressed": 1,
+                     *       "notifications_failed": 1,
+                     *       "pages": 1,
+                     *       "pages_business_hours": 1,
+                     *       "pages_off_hours": 1,
+                     *       "pages_sleep_hours": 1,
+                     *       "from": "2026-01-12",
+                     *       "to": "2026-01-12",
+                     *       "days": 7,
+                     *       "previous": {
+                     *         "total_triggers": 1,
+                     *         "historical_triggers": 1,
+                     *         "open_triggers": 1,
+                     *         "acknowledged_triggers": 1,
+                     *         "resolved_triggers": 1,
+                     *         "auto_resolved_triggers": 1,
+                     *         "flapping_triggers": 1,
+                     *         "marked_triggers": 1,
+                     *         "actionable_triggers": 1,
+                     *         "false_positive_triggers": 1,
+                     *         "suppressed_actionable_triggers": 1,
+                     *         "triggered_by_type": {},
+                     *         "triggered_by_severity": {},
+                     *         "avg_response_time_minutes": 1,
+                     *         "response_time_n": 1,
+                     *         "response_time_median_minutes": 1,
+                     *         "response_time_p90_minutes": 1,
+                     *         "mttr_minutes": 1,
+                     *         "mttr_n": 1,
+                     *         "mttr_median_minutes": 1,
+                     *         "mttr_p90_minutes": 1,
+                     *         "resolution_rate": 1,
+                     *         "auto_resolved_rate": 1,
+                     *         "false_positive_rate": 1,
+                     *         "actionable_rate": 1,
+                     *         "flap_rate": 1,
+                     *         "suppression_effectiveness": 1,
+                     *         "repeats": 1,
+                     *         "notifications_sent": 1,
+                     *         "notifications_suppressed": 1,
+                     *         "notifications_failed": 1,
+                     *         "pages": 1,
+                     *         "pages_business_hours": 1,
+                     *         "pages_off_hours": 1,
+                     *         "pages_sleep_hours": 1,
+                     *         "from": "2026-01-12",
+                     *         "to": "2026-01-12"
+                     *       },
+                     *       "refreshed_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Summary"] | {
                         [key: string]: unknown;
                     }[];
+                    /**
+                     * @example framework,metric,timestamp,value
+                     *     ewr,cancel_rate,2026-01-12T09:00:00Z,57.5
+                     */
                     "text/csv": string;
                     "application/vnd.apache.parquet": string;
                 };
@@ -12069,9 +14783,10 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_trends_api_v1_analytics_trends_get: {
+    get_trends: {
         parameters: {
             query?: {
+                /** @description Length of one period. */
                 period?: "daily" | "weekly" | "monthly";
                 /** @description Up to today, in UTC. */
                 days?: number;
@@ -12092,9 +14807,60 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "period": "daily",
+                     *       "from": "2026-01-12",
+                     *       "to": "2026-01-12",
+                     *       "items": [
+                     *         {
+                     *           "total_triggers": 1,
+                     *           "historical_triggers": 1,
+                     *           "open_triggers": 1,
+                     *           "acknowledged_triggers": 1,
+                     *           "resolved_triggers": 1,
+                     *           "auto_resolved_triggers": 1,
+                     *           "flapping_triggers": 1,
+                     *           "marked_triggers": 1,
+                     *           "actionable_triggers": 1,
+                     *           "false_positive_triggers": 1,
+                     *           "suppressed_actionable_triggers": 1,
+                     *           "triggered_by_type": {},
+                     *           "triggered_by_severity": {},
+                     *           "avg_response_time_minutes": 1,
+                     *           "response_time_n": 1,
+                     *           "response_time_median_minutes": 1,
+                     *           "response_time_p90_minutes": 1,
+                     *           "mttr_minutes": 1,
+                     *           "mttr_n": 1,
+                     *           "mttr_median_minutes": 1,
+                     *           "mttr_p90_minutes": 1,
+                     *           "resolution_rate": 1,
+                     *           "auto_resolved_rate": 1,
+                     *           "false_positive_rate": 1,
+                     *           "actionable_rate": 1,
+                     *           "flap_rate": 1,
+                     *           "suppression_effectiveness": 1,
+                     *           "repeats": 1,
+                     *           "notifications_sent": 1,
+                     *           "notifications_suppressed": 1,
+                     *           "notifications_failed": 1,
+                     *           "pages": 1,
+                     *           "pages_business_hours": 1,
+                     *           "pages_off_hours": 1,
+                     *           "pages_sleep_hours": 1,
+                     *           "period_start": "2026-01-12"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Trends"] | {
                         [key: string]: unknown;
                     }[];
+                    /**
+                     * @example framework,metric,timestamp,value
+                     *     ewr,cancel_rate,2026-01-12T09:00:00Z,57.5
+                     */
                     "text/csv": string;
                     "application/vnd.apache.parquet": string;
                 };
@@ -12108,7 +14874,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_performance_api_v1_analytics_performance_get: {
+    get_performance: {
         parameters: {
             query?: {
                 /** @description Up to today, in UTC. */
@@ -12128,9 +14894,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "from": "2026-01-12",
+                     *       "to": "2026-01-12",
+                     *       "items": [
+                     *         {
+                     *           "total_triggers": 1,
+                     *           "historical_triggers": 1,
+                     *           "open_triggers": 1,
+                     *           "acknowledged_triggers": 1,
+                     *           "resolved_triggers": 1,
+                     *           "auto_resolved_triggers": 1,
+                     *           "flapping_triggers": 1,
+                     *           "marked_triggers": 1,
+                     *           "actionable_triggers": 1,
+                     *           "false_positive_triggers": 1,
+                     *           "suppressed_actionable_triggers": 1,
+                     *           "triggered_by_type": {},
+                     *           "triggered_by_severity": {},
+                     *           "avg_response_time_minutes": 1,
+                     *           "response_time_n": 1,
+                     *           "response_time_median_minutes": 1,
+                     *           "response_time_p90_minutes": 1,
+                     *           "mttr_minutes": 1,
+                     *           "mttr_n": 1,
+                     *           "mttr_median_minutes": 1,
+                     *           "mttr_p90_minutes": 1,
+                     *           "resolution_rate": 1,
+                     *           "auto_resolved_rate": 1,
+                     *           "false_positive_rate": 1,
+                     *           "actionable_rate": 1,
+                     *           "flap_rate": 1,
+                     *           "suppression_effectiveness": 1,
+                     *           "repeats": 1,
+                     *           "notifications_sent": 1,
+                     *           "notifications_suppressed": 1,
+                     *           "notifications_failed": 1,
+                     *           "pages": 1,
+                     *           "pages_business_hours": 1,
+                     *           "pages_off_hours": 1,
+                     *           "pages_sleep_hours": 1,
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "slug": "ewr",
+                     *           "name": "Cancellations"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Performance"] | {
                         [key: string]: unknown;
                     }[];
+                    /**
+                     * @example framework,metric,timestamp,value
+                     *     ewr,cancel_rate,2026-01-12T09:00:00Z,57.5
+                     */
                     "text/csv": string;
                     "application/vnd.apache.parquet": string;
                 };
@@ -12143,7 +14961,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_distribution_api_v1_analytics_distribution_get: {
+    get_distribution: {
         parameters: {
             query?: {
                 /** @description Up to today, in UTC. */
@@ -12167,9 +14985,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "from": "2026-01-12",
+                     *       "to": "2026-01-12",
+                     *       "timezone": "America/New_York",
+                     *       "total": 1,
+                     *       "by_type": {},
+                     *       "by_severity": {},
+                     *       "by_state": {},
+                     *       "by_resolution": {},
+                     *       "by_source": {},
+                     *       "by_feedback": {},
+                     *       "by_hour": [
+                     *         1
+                     *       ],
+                     *       "by_weekday": [
+                     *         1
+                     *       ],
+                     *       "by_hour_of_week": [
+                     *         [
+                     *           1
+                     *         ]
+                     *       ],
+                     *       "by_framework": [
+                     *         {}
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Distribution"] | {
                         [key: string]: unknown;
                     }[];
+                    /**
+                     * @example framework,metric,timestamp,value
+                     *     ewr,cancel_rate,2026-01-12T09:00:00Z,57.5
+                     */
                     "text/csv": string;
                     "application/vnd.apache.parquet": string;
                 };
@@ -12183,7 +15033,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_noise_api_v1_analytics_noise_get: {
+    get_noise: {
         parameters: {
             query?: {
                 /** @description Up to today, in UTC. */
@@ -12205,9 +15055,141 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "from": "2026-01-12",
+                     *       "to": "2026-01-12",
+                     *       "rules": [
+                     *         {
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "name": "Cancellations",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "framework_name": "Newark",
+                     *           "severity": "warning",
+                     *           "type": "threshold",
+                     *           "triggers": 1,
+                     *           "share": 1,
+                     *           "open": 1,
+                     *           "acknowledged": 1,
+                     *           "repeats": 1,
+                     *           "pages": 1,
+                     *           "pages_sleep_hours": 1,
+                     *           "auto_resolved_rate": 1,
+                     *           "flap_rate": 1,
+                     *           "false_positive_rate": 1
+                     *         }
+                     *       ],
+                     *       "never_acknowledged": [
+                     *         {
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "name": "Cancellations",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "framework_name": "Newark",
+                     *           "severity": "warning",
+                     *           "type": "threshold",
+                     *           "triggers": 1,
+                     *           "share": 1,
+                     *           "open": 1,
+                     *           "acknowledged": 1,
+                     *           "repeats": 1,
+                     *           "pages": 1,
+                     *           "pages_sleep_hours": 1,
+                     *           "auto_resolved_rate": 1,
+                     *           "flap_rate": 1,
+                     *           "false_positive_rate": 1
+                     *         }
+                     *       ],
+                     *       "always_auto_resolved": [
+                     *         {
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "name": "Cancellations",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "framework_name": "Newark",
+                     *           "severity": "warning",
+                     *           "type": "threshold",
+                     *           "triggers": 1,
+                     *           "share": 1,
+                     *           "open": 1,
+                     *           "acknowledged": 1,
+                     *           "repeats": 1,
+                     *           "pages": 1,
+                     *           "pages_sleep_hours": 1,
+                     *           "auto_resolved_rate": 1,
+                     *           "flap_rate": 1,
+                     *           "false_positive_rate": 1
+                     *         }
+                     *       ],
+                     *       "flapping": [
+                     *         {
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "name": "Cancellations",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "framework_name": "Newark",
+                     *           "severity": "warning",
+                     *           "type": "threshold",
+                     *           "triggers": 1,
+                     *           "share": 1,
+                     *           "open": 1,
+                     *           "acknowledged": 1,
+                     *           "repeats": 1,
+                     *           "pages": 1,
+                     *           "pages_sleep_hours": 1,
+                     *           "auto_resolved_rate": 1,
+                     *           "flap_rate": 1,
+                     *           "false_positive_rate": 1
+                     *         }
+                     *       ],
+                     *       "members": [
+                     *         {
+                     *           "user_id": "8e47c66d-4088-538e-adb1-82ceaa5dfc69",
+                     *           "name": "Cancellations",
+                     *           "timezone": "America/New_York",
+                     *           "pages": 1,
+                     *           "pages_business_hours": 1,
+                     *           "pages_off_hours": 1,
+                     *           "pages_sleep_hours": 1,
+                     *           "sleep_share": 1
+                     *         }
+                     *       ],
+                     *       "suppression": {
+                     *         "sent": 1,
+                     *         "suppressed": 1,
+                     *         "effectiveness": 1,
+                     *         "by_reason": {},
+                     *         "suppressed_actionable": 1,
+                     *         "counterfactual": {
+                     *           "untold": 1,
+                     *           "judged": 1,
+                     *           "actionable": 1,
+                     *           "false_positive": 1,
+                     *           "miss_rate": 1,
+                     *           "missed": [
+                     *             {
+                     *               "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *               "rule_id": null,
+                     *               "rule_name": "Cancellations",
+                     *               "framework": "ewr",
+                     *               "severity": "warning",
+                     *               "opened_at": "2026-01-12T09:30:00Z",
+                     *               "state": "firing",
+                     *               "reasons": []
+                     *             }
+                     *           ]
+                     *         }
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Noise"] | {
                         [key: string]: unknown;
                     }[];
+                    /**
+                     * @example framework,metric,timestamp,value
+                     *     ewr,cancel_rate,2026-01-12T09:00:00Z,57.5
+                     */
                     "text/csv": string;
                     "application/vnd.apache.parquet": string;
                 };
@@ -12220,7 +15202,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_inbox_api_v1_notifications_get: {
+    list_inbox: {
         parameters: {
             query?: {
                 /** @description Only what is unread. */
@@ -12242,6 +15224,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *           "kind": "cancellations",
+                     *           "title": "Warning · Firing: Cancellations · Newark",
+                     *           "body": "cancellations",
+                     *           "severity": "warning",
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "read_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null,
+                     *       "unread": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["Inbox"];
                 };
             };
@@ -12253,7 +15253,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    mark_read_api_v1_notifications__notification_id__read_post: {
+    mark_read: {
         parameters: {
             query?: never;
             header?: {
@@ -12261,6 +15261,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the notification. */
                 notification_id: string;
             };
             cookie?: never;
@@ -12285,7 +15286,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    mark_all_read_api_v1_notifications_read_all_post: {
+    mark_all_read: {
         parameters: {
             query?: never;
             header?: {
@@ -12303,6 +15304,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "marked": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["MarkedRead"];
                 };
             };
@@ -12316,7 +15322,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_preferences_api_v1_notification_preferences_get: {
+    get_preferences: {
         parameters: {
             query?: never;
             header?: never;
@@ -12331,6 +15337,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "channels": [
+                     *         "on-call"
+                     *       ],
+                     *       "min_severity": "info",
+                     *       "quiet_hours_enabled": false,
+                     *       "quiet_hours_start": "cancellations",
+                     *       "quiet_hours_end": "cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "deduplication_minutes": 1,
+                     *       "group_by": "rule",
+                     *       "group_wait_seconds": 1,
+                     *       "group_interval_seconds": 1,
+                     *       "repeat_interval_seconds": 1,
+                     *       "max_per_hour": 1,
+                     *       "escalation_after_minutes": 1,
+                     *       "escalation_steps": [
+                     *         {}
+                     *       ],
+                     *       "predictions": false,
+                     *       "source": "own",
+                     *       "version": 3
+                     *     }
+                     */
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
@@ -12342,7 +15373,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    put_preferences_api_v1_notification_preferences_put: {
+    put_preferences: {
         parameters: {
             query?: never;
             header?: never;
@@ -12351,6 +15382,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "channels": [
+                 *         "on-call"
+                 *       ],
+                 *       "timezone": "America/New_York",
+                 *       "group_by": "rule"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PreferencesChange"];
             };
         };
@@ -12361,6 +15401,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "channels": [
+                     *         "on-call"
+                     *       ],
+                     *       "min_severity": "info",
+                     *       "quiet_hours_enabled": false,
+                     *       "quiet_hours_start": "cancellations",
+                     *       "quiet_hours_end": "cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "deduplication_minutes": 1,
+                     *       "group_by": "rule",
+                     *       "group_wait_seconds": 1,
+                     *       "group_interval_seconds": 1,
+                     *       "repeat_interval_seconds": 1,
+                     *       "max_per_hour": 1,
+                     *       "escalation_after_minutes": 1,
+                     *       "escalation_steps": [
+                     *         {}
+                     *       ],
+                     *       "predictions": false,
+                     *       "source": "own",
+                     *       "version": 3
+                     *     }
+                     */
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
@@ -12376,7 +15441,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_defaults_api_v1_notification_preferences_workspace_get: {
+    get_defaults: {
         parameters: {
             query?: never;
             header?: never;
@@ -12391,6 +15456,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "channels": [
+                     *         "on-call"
+                     *       ],
+                     *       "min_severity": "info",
+                     *       "quiet_hours_enabled": false,
+                     *       "quiet_hours_start": "cancellations",
+                     *       "quiet_hours_end": "cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "deduplication_minutes": 1,
+                     *       "group_by": "rule",
+                     *       "group_wait_seconds": 1,
+                     *       "group_interval_seconds": 1,
+                     *       "repeat_interval_seconds": 1,
+                     *       "max_per_hour": 1,
+                     *       "escalation_after_minutes": 1,
+                     *       "escalation_steps": [
+                     *         {}
+                     *       ],
+                     *       "predictions": false,
+                     *       "source": "own",
+                     *       "version": 3
+                     *     }
+                     */
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
@@ -12402,7 +15492,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    put_defaults_api_v1_notification_preferences_workspace_put: {
+    put_defaults: {
         parameters: {
             query?: never;
             header?: never;
@@ -12411,6 +15501,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "channels": [
+                 *         "on-call"
+                 *       ],
+                 *       "timezone": "America/New_York",
+                 *       "group_by": "rule"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PreferencesChange"];
             };
         };
@@ -12421,6 +15520,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "channels": [
+                     *         "on-call"
+                     *       ],
+                     *       "min_severity": "info",
+                     *       "quiet_hours_enabled": false,
+                     *       "quiet_hours_start": "cancellations",
+                     *       "quiet_hours_end": "cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "deduplication_minutes": 1,
+                     *       "group_by": "rule",
+                     *       "group_wait_seconds": 1,
+                     *       "group_interval_seconds": 1,
+                     *       "repeat_interval_seconds": 1,
+                     *       "max_per_hour": 1,
+                     *       "escalation_after_minutes": 1,
+                     *       "escalation_steps": [
+                     *         {}
+                     *       ],
+                     *       "predictions": false,
+                     *       "source": "own",
+                     *       "version": 3
+                     *     }
+                     */
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
@@ -12436,7 +15560,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    simulate_preferences_api_v1_notification_preferences_simulate_post: {
+    simulate_preferences: {
         parameters: {
             query?: never;
             header?: {
@@ -12448,6 +15572,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["SimulationBody"];
             };
         };
@@ -12458,6 +15583,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "days": 7,
+                     *       "transitions": 1,
+                     *       "truncated": false,
+                     *       "current": {
+                     *         "messages": {},
+                     *         "total": 1,
+                     *         "outcomes": {},
+                     *         "firings_told": 1,
+                     *         "firings_not_told": 1,
+                     *         "in_sleep_hours": 1,
+                     *         "busiest_hour": 1
+                     *       },
+                     *       "proposed": {
+                     *         "messages": {},
+                     *         "total": 1,
+                     *         "outcomes": {},
+                     *         "firings_told": 1,
+                     *         "firings_not_told": 1,
+                     *         "in_sleep_hours": 1,
+                     *         "busiest_hour": 1
+                     *       },
+                     *       "differences": 1,
+                     *       "items": [
+                     *         {
+                     *           "transition_id": 1,
+                     *           "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *           "kind": "cancellations",
+                     *           "rule": "Cancellations",
+                     *           "framework": "ewr",
+                     *           "severity": "warning",
+                     *           "at": "2026-01-12T09:30:00Z",
+                     *           "channel_kind": "in_app",
+                     *           "current": {
+                     *             "state": "due",
+                     *             "reason": "above",
+                     *             "explanation": "Told at once.",
+                     *             "at": null
+                     *           },
+                     *           "proposed": {
+                     *             "state": "due",
+                     *             "reason": "above",
+                     *             "explanation": "Told at once.",
+                     *             "at": null
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SimulationShape"];
                 };
             };
@@ -12473,14 +15648,16 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_ledger_api_v1_ledger_get: {
+    list_ledger: {
         parameters: {
             query?: {
                 /** @description Only of this trigger. */
                 trigger?: string | null;
                 /** @description Only to this member. */
                 member?: string | null;
+                /** @description Only this state. */
                 state?: components["schemas"]["State"] | null;
+                /** @description Only this reason. */
                 reason?: components["schemas"]["Reason"] | null;
                 /** @description Only this one. */
                 notification?: string | null;
@@ -12501,6 +15678,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *           "transition_id": 1,
+                     *           "kind": "cancellations",
+                     *           "recipient": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "channel": "cancellations",
+                     *           "channel_kind": "cancellations",
+                     *           "step": 3600,
+                     *           "state": "firing",
+                     *           "reason": "above",
+                     *           "severity": "warning",
+                     *           "explanation": "Told at once.",
+                     *           "due_at": "2026-01-12T09:30:00Z",
+                     *           "delivered_at": "2026-01-12T09:30:00Z",
+                     *           "attempts": 1,
+                     *           "last_error": null,
+                     *           "carried_by": "ccb1c5e7-e7bc-57e9-8844-60de1df40f46",
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "deliveries": [
+                     *             {
+                     *               "attempt": 1,
+                     *               "started_at": "2026-01-12T09:30:00Z",
+                     *               "finished_at": "2026-01-12T09:30:00Z",
+                     *               "outcome": "cancellations",
+                     *               "status_code": null,
+                     *               "error": null
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_LedgerShape_"];
                 };
             };
@@ -12512,11 +15729,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    ask_to_unsubscribe_api_v1_unsubscribe__token__get: {
+    ask_to_unsubscribe: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description What the link carries. */
                 token: string;
             };
             cookie?: never;
@@ -12529,6 +15747,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example <!doctype html><title>Unsubscribed</title> */
                     "text/html": string;
                 };
             };
@@ -12539,11 +15758,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    unsubscribe_api_v1_unsubscribe__token__post: {
+    unsubscribe: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description What the link carries. */
                 token: string;
             };
             cookie?: never;
@@ -12556,6 +15776,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example <!doctype html><title>Unsubscribed</title> */
                     "text/html": string;
                 };
             };
@@ -12568,7 +15789,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_channels_api_v1_channels_get: {
+    list_channels: {
         parameters: {
             query?: never;
             header?: never;
@@ -12583,6 +15804,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "name": "Cancellations",
+                     *           "kind": "in_app",
+                     *           "config": {},
+                     *           "has_secret": false,
+                     *           "enabled": false,
+                     *           "disabled_reason": "cancellations",
+                     *           "circuit_open_until": "2026-01-12T09:30:00Z",
+                     *           "last_delivered_at": "2026-01-12T09:30:00Z",
+                     *           "last_failed_at": "2026-01-12T09:30:00Z",
+                     *           "last_error": null,
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_ChannelShape_"];
                 };
             };
@@ -12594,7 +15838,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_channel_api_v1_channels_post: {
+    create_channel: {
         parameters: {
             query?: never;
             header?: {
@@ -12606,6 +15850,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "ops-webhook",
+                 *       "kind": "in_app"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChannelNew"];
             };
         };
@@ -12616,6 +15866,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "kind": "in_app",
+                     *       "config": {},
+                     *       "has_secret": false,
+                     *       "enabled": false,
+                     *       "disabled_reason": "cancellations",
+                     *       "circuit_open_until": "2026-01-12T09:30:00Z",
+                     *       "last_delivered_at": "2026-01-12T09:30:00Z",
+                     *       "last_failed_at": "2026-01-12T09:30:00Z",
+                     *       "last_error": null,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "secret": "cancellations"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChannelCreated"];
                 };
             };
@@ -12631,7 +15900,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    channels_health_api_v1_channels_health_get: {
+    channels_health: {
         parameters: {
             query?: never;
             header?: never;
@@ -12646,6 +15915,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "channel_id": "4df9ea1b-a031-53e5-bad9-e167819299cb",
+                     *           "name": "Cancellations",
+                     *           "kind": "in_app",
+                     *           "state": "healthy",
+                     *           "explanation": "Told at once.",
+                     *           "attempts": 1,
+                     *           "delivered": 1,
+                     *           "failed": 1,
+                     *           "p95_seconds": 1,
+                     *           "last_delivered_at": "2026-01-12T09:30:00Z",
+                     *           "last_failed_at": "2026-01-12T09:30:00Z",
+                     *           "last_error": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChannelsHealth"];
                 };
             };
@@ -12657,11 +15947,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_channel_api_v1_channels__channel_id__get: {
+    get_channel: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the channel. */
                 channel_id: string;
             };
             cookie?: never;
@@ -12674,6 +15965,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "kind": "in_app",
+                     *       "config": {},
+                     *       "has_secret": false,
+                     *       "enabled": false,
+                     *       "disabled_reason": "cancellations",
+                     *       "circuit_open_until": "2026-01-12T09:30:00Z",
+                     *       "last_delivered_at": "2026-01-12T09:30:00Z",
+                     *       "last_failed_at": "2026-01-12T09:30:00Z",
+                     *       "last_error": null,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChannelShape"];
                 };
             };
@@ -12686,11 +15995,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    delete_channel_api_v1_channels__channel_id__delete: {
+    delete_channel: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the channel. */
                 channel_id: string;
             };
             cookie?: never;
@@ -12715,17 +16025,23 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_channel_api_v1_channels__channel_id__patch: {
+    change_channel: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the channel. */
                 channel_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "cancel_rate"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChannelChange"];
             };
         };
@@ -12736,6 +16052,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "kind": "in_app",
+                     *       "config": {},
+                     *       "has_secret": false,
+                     *       "enabled": false,
+                     *       "disabled_reason": "cancellations",
+                     *       "circuit_open_until": "2026-01-12T09:30:00Z",
+                     *       "last_delivered_at": "2026-01-12T09:30:00Z",
+                     *       "last_failed_at": "2026-01-12T09:30:00Z",
+                     *       "last_error": null,
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChannelShape"];
                 };
             };
@@ -12752,7 +16086,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    test_channel_api_v1_channels__channel_id__test_post: {
+    test_channel: {
         parameters: {
             query?: never;
             header?: {
@@ -12760,6 +16094,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the channel. */
                 channel_id: string;
             };
             cookie?: never;
@@ -12772,6 +16107,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "notification_id": "17099569-69d1-51ab-9e75-570e30f05879"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChannelTest"];
                 };
             };
@@ -12786,7 +16126,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_workspaces_api_v1_workspaces_get: {
+    list_workspaces: {
         parameters: {
             query?: never;
             header?: never;
@@ -12801,6 +16141,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "slug": "ewr",
+                     *           "name": "Cancellations",
+                     *           "timezone": "America/New_York",
+                     *           "role": "editor",
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z",
+                     *           "purge_at": "2026-01-19T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_WorkspaceShape_"];
                 };
             };
@@ -12812,7 +16169,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_workspace_api_v1_workspaces_post: {
+    create_workspace: {
         parameters: {
             query?: never;
             header?: {
@@ -12824,6 +16181,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "slug": "airports",
+                 *       "name": "Airports of New York"
+                 *     }
+                 */
                 "application/json": components["schemas"]["WorkspaceNew"];
             };
         };
@@ -12834,6 +16197,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "slug": "ewr",
+                     *       "name": "Cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "role": "editor",
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "purge_at": "2026-01-19T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["WorkspaceShape"];
                 };
             };
@@ -12849,11 +16224,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_workspace_api_v1_workspaces__workspace_id__get: {
+    get_workspace: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the workspace. */
                 workspace_id: string;
             };
             cookie?: never;
@@ -12866,6 +16242,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "slug": "ewr",
+                     *       "name": "Cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "role": "editor",
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "purge_at": "2026-01-19T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["WorkspaceShape"];
                 };
             };
@@ -12878,17 +16266,25 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_workspace_api_v1_workspaces__workspace_id__patch: {
+    change_workspace: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the workspace. */
                 workspace_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "slug": "ewr",
+                 *       "name": "Cancellations",
+                 *       "timezone": "America/New_York"
+                 *     }
+                 */
                 "application/json": components["schemas"]["WorkspaceChange"];
             };
         };
@@ -12899,6 +16295,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "slug": "ewr",
+                     *       "name": "Cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "role": "editor",
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z",
+                     *       "purge_at": "2026-01-19T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["WorkspaceShape"];
                 };
             };
@@ -12915,7 +16323,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_members_api_v1_members_get: {
+    list_members: {
         parameters: {
             query?: {
                 /** @description Most items of one page. */
@@ -12935,6 +16343,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "email": "ada@example.com",
+                     *           "name": "Cancellations",
+                     *           "timezone": "America/New_York",
+                     *           "role": "editor",
+                     *           "joined_at": "2026-01-12T09:30:00Z",
+                     *           "last_sign_in_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_MemberShape_"];
                 };
             };
@@ -12946,7 +16370,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    add_member_api_v1_members_post: {
+    add_member: {
         parameters: {
             query?: never;
             header?: {
@@ -12958,6 +16382,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "name": "Ada",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
                 "application/json": components["schemas"]["MemberNew"];
             };
         };
@@ -12968,6 +16399,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "email": "ada@example.com",
+                     *       "name": "Cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "role": "editor",
+                     *       "joined_at": "2026-01-12T09:30:00Z",
+                     *       "last_sign_in_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["MemberShape"];
                 };
             };
@@ -12983,11 +16425,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_member_api_v1_members__user_id__get: {
+    get_member: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the user. */
                 user_id: string;
             };
             cookie?: never;
@@ -13000,6 +16443,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "email": "ada@example.com",
+                     *       "name": "Cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "role": "editor",
+                     *       "joined_at": "2026-01-12T09:30:00Z",
+                     *       "last_sign_in_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["MemberShape"];
                 };
             };
@@ -13012,11 +16466,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    remove_member_api_v1_members__user_id__delete: {
+    remove_member: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the user. */
                 user_id: string;
             };
             cookie?: never;
@@ -13041,17 +16496,23 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    change_member_api_v1_members__user_id__patch: {
+    change_member: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the user. */
                 user_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "role": "editor"
+                 *     }
+                 */
                 "application/json": components["schemas"]["MemberChange"];
             };
         };
@@ -13062,6 +16523,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "email": "ada@example.com",
+                     *       "name": "Cancellations",
+                     *       "timezone": "America/New_York",
+                     *       "role": "editor",
+                     *       "joined_at": "2026-01-12T09:30:00Z",
+                     *       "last_sign_in_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["MemberShape"];
                 };
             };
@@ -13078,7 +16550,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_keys_api_v1_api_keys_get: {
+    list_keys: {
         parameters: {
             query?: {
                 /** @description Most items of one page. */
@@ -13098,6 +16570,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "name": "Cancellations",
+                     *           "prefix": "cvx_4f1Zk0d2",
+                     *           "scopes": [
+                     *             "ingest"
+                     *           ],
+                     *           "created_by": "cd004731-5b49-5de5-93d0-b43e05798f21",
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "last_used_at": "2026-01-12T09:30:00Z",
+                     *           "expires_at": "2026-02-12T09:30:00Z",
+                     *           "revoked_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_ApiKeyShape_"];
                 };
             };
@@ -13109,7 +16601,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    create_key_api_v1_api_keys_post: {
+    create_key: {
         parameters: {
             query?: never;
             header?: {
@@ -13121,6 +16613,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "collector",
+                 *       "scopes": [
+                 *         "ingest"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["ApiKeyNew"];
             };
         };
@@ -13131,6 +16631,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "prefix": "cvx_4f1Zk0d2",
+                     *       "scopes": [
+                     *         "ingest"
+                     *       ],
+                     *       "created_by": "cd004731-5b49-5de5-93d0-b43e05798f21",
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "last_used_at": "2026-01-12T09:30:00Z",
+                     *       "expires_at": "2026-02-12T09:30:00Z",
+                     *       "revoked_at": "2026-01-12T09:30:00Z",
+                     *       "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKeyCreated"];
                 };
             };
@@ -13146,11 +16662,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_key_api_v1_api_keys__key_id__get: {
+    get_key: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the key. */
                 key_id: string;
             };
             cookie?: never;
@@ -13163,6 +16680,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "name": "Cancellations",
+                     *       "prefix": "cvx_4f1Zk0d2",
+                     *       "scopes": [
+                     *         "ingest"
+                     *       ],
+                     *       "created_by": "cd004731-5b49-5de5-93d0-b43e05798f21",
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "last_used_at": "2026-01-12T09:30:00Z",
+                     *       "expires_at": "2026-02-12T09:30:00Z",
+                     *       "revoked_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKeyShape"];
                 };
             };
@@ -13175,11 +16707,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    revoke_key_api_v1_api_keys__key_id__delete: {
+    revoke_key: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the key. */
                 key_id: string;
             };
             cookie?: never;
@@ -13204,7 +16737,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_audit_api_v1_audit_get: {
+    list_audit: {
         parameters: {
             query?: {
                 /** @description Only this table. */
@@ -13228,6 +16761,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "sequence": 1,
+                     *           "at": "2026-01-12T09:30:00Z",
+                     *           "user": {},
+                     *           "api_key_id": "8292c66c-a430-5d96-80e7-82959cf47127",
+                     *           "role": "editor",
+                     *           "action": "INSERT",
+                     *           "table": "alert_rules",
+                     *           "row": "cancellations",
+                     *           "change": {},
+                     *           "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_AuditShape_"];
                 };
             };
@@ -13239,7 +16791,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    verify_audit_api_v1_audit_verify_get: {
+    verify_audit: {
         parameters: {
             query?: never;
             header?: never;
@@ -13254,6 +16806,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "whole": false,
+                     *       "entries": 1,
+                     *       "breaks": [
+                     *         {
+                     *           "sequence": 1,
+                     *           "problem": "cancellations"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditVerification"];
                 };
             };
@@ -13265,11 +16829,330 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_patterns_api_v1_patterns_get: {
+    list_exports: {
+        parameters: {
+            query?: {
+                /** @description Most items of one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; none: the first. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the workspace. */
+                workspace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "format": "ndjson",
+                     *           "state": "requested",
+                     *           "requested_at": "2026-01-12T09:30:00Z",
+                     *           "finished_at": "2026-01-12T09:30:00Z",
+                     *           "expires_at": "2026-02-12T09:30:00Z",
+                     *           "bytes": 1,
+                     *           "rows": 1,
+                     *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "error": "cancellations"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PageOf_ExportShape_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    request_export: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of the workspace. */
+                workspace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["ExportNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "format": "ndjson",
+                     *       "state": "requested",
+                     *       "requested_at": "2026-01-12T09:30:00Z",
+                     *       "finished_at": "2026-01-12T09:30:00Z",
+                     *       "expires_at": "2026-02-12T09:30:00Z",
+                     *       "bytes": 1,
+                     *       "rows": 1,
+                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "error": "cancellations"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExportShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the workspace. */
+                workspace_id: string;
+                /** @description The id of the export. */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "format": "ndjson",
+                     *       "state": "requested",
+                     *       "requested_at": "2026-01-12T09:30:00Z",
+                     *       "finished_at": "2026-01-12T09:30:00Z",
+                     *       "expires_at": "2026-02-12T09:30:00Z",
+                     *       "bytes": 1,
+                     *       "rows": 1,
+                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "error": "cancellations"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExportShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    download_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the workspace. */
+                workspace_id: string;
+                /** @description The id of the export. */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            /** @description It is not done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    get_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the workspace. */
+                workspace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "workspace_id": "e53ec005-1d0e-551f-8295-1f5e796bf702",
+                     *       "requested_at": "2026-01-12T09:30:00Z",
+                     *       "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *       "purge_at": "2026-01-19T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeletionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    request_deletion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, so that it may be sent again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of the workspace. */
+                workspace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "slug": "ewr",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DeletionNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "workspace_id": "e53ec005-1d0e-551f-8295-1f5e796bf702",
+                     *       "requested_at": "2026-01-12T09:30:00Z",
+                     *       "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *       "purge_at": "2026-01-19T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeletionShape"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    cancel_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the workspace. */
+                workspace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_patterns: {
         parameters: {
             query?: {
                 /** @description Without it, all but the ones that are gone. */
                 state?: ("new" | "active" | "fading" | "gone")[] | null;
+                /** @description Only this type. */
                 type?: ("seasonal" | "cyclical" | "correlated" | "triggered_by" | "escalating")[] | null;
                 /** @description Only this framework, by id or slug. */
                 framework?: string | null;
@@ -13292,6 +17175,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "type": "seasonal",
+                     *           "state": "new",
+                     *           "title": "Warning · Firing: Cancellations · Newark",
+                     *           "label": "airport",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "rule_name": "Cancellations",
+                     *           "other_rule_id": "d111ed62-afe0-56b4-806e-56124177c508",
+                     *           "other_rule_name": "cancellations",
+                     *           "frequency": "weekly",
+                     *           "period_seconds": 1,
+                     *           "confidence": 82,
+                     *           "support": 1,
+                     *           "p_value": 1,
+                     *           "q_value": 1,
+                     *           "triggers": 1,
+                     *           "first_seen_at": "2026-01-12T09:30:00Z",
+                     *           "last_seen_at": "2026-01-12T09:30:00Z",
+                     *           "last_occurrence_at": "2026-01-12T09:30:00Z",
+                     *           "next_expected_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null,
+                     *       "run": {
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "triggers": 1,
+                     *         "episodes": 1,
+                     *         "rules": 1,
+                     *         "tested": [
+                     *           {
+                     *             "type": "seasonal",
+                     *             "eligible": 1,
+                     *             "significant": 1,
+                     *             "found": 1,
+                     *             "too_short": 1,
+                     *             "needs": "cancellations",
+                     *             "cut": "cancellations"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "not_enough_history": [
+                     *         {
+                     *           "type": "seasonal",
+                     *           "needs": "cancellations",
+                     *           "rules": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["PatternPage"];
                 };
             };
@@ -13304,7 +17242,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    request_run_api_v1_patterns_post: {
+    request_run_patterns: {
         parameters: {
             query?: never;
             header?: {
@@ -13322,7 +17260,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["api__schemas__patterns__RunRequested"];
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "state": "requested",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RunRequested"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -13335,11 +17280,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_pattern_api_v1_patterns__pattern_id__get: {
+    get_pattern: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the pattern. */
                 pattern_id: string;
             };
             cookie?: never;
@@ -13352,6 +17298,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "type": "seasonal",
+                     *       "state": "new",
+                     *       "title": "Warning · Firing: Cancellations · Newark",
+                     *       "label": "airport",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "other_rule_id": "d111ed62-afe0-56b4-806e-56124177c508",
+                     *       "other_rule_name": "cancellations",
+                     *       "frequency": "weekly",
+                     *       "period_seconds": 1,
+                     *       "confidence": 82,
+                     *       "support": 1,
+                     *       "p_value": 1,
+                     *       "q_value": 1,
+                     *       "triggers": 1,
+                     *       "first_seen_at": "2026-01-12T09:30:00Z",
+                     *       "last_seen_at": "2026-01-12T09:30:00Z",
+                     *       "last_occurrence_at": "2026-01-12T09:30:00Z",
+                     *       "next_expected_at": "2026-01-12T09:30:00Z",
+                     *       "evidence": {},
+                     *       "recommendation": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "title": "Warning · Firing: Cancellations · Newark",
+                     *         "action": {},
+                     *         "actionability": 80,
+                     *         "effect": {},
+                     *         "state": "open"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PatternDetail"];
                 };
             };
@@ -13364,7 +17345,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_triggers_api_v1_patterns__pattern_id__triggers_get: {
+    list_triggers_patterns_triggers: {
         parameters: {
             query?: {
                 /** @description Most items of one page. */
@@ -13374,6 +17355,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The id of the pattern. */
                 pattern_id: string;
             };
             cookie?: never;
@@ -13386,6 +17368,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "rule_name": "Cancellations",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "framework_name": "Newark",
+                     *           "metric": "cancel_rate",
+                     *           "series_id": 1,
+                     *           "labels": {
+                     *             "airport": "EWR"
+                     *           },
+                     *           "type": "threshold",
+                     *           "severity": "warning",
+                     *           "state": "firing",
+                     *           "value": 57.5,
+                     *           "threshold": 20,
+                     *           "reason": "above",
+                     *           "opened_at": "2026-01-12T09:30:00Z",
+                     *           "last_seen_at": "2026-01-12T09:30:00Z",
+                     *           "acknowledged_at": "2026-01-12T09:30:00Z",
+                     *           "acknowledged_by": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "resolved_at": "2026-01-12T14:05:00Z",
+                     *           "resolved_by": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "resolution_reason": null,
+                     *           "assigned_to": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "feedback": "actionable",
+                     *           "repeat_count": 1,
+                     *           "suppressed_count": 1,
+                     *           "historical": false,
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z",
+                     *           "context": {}
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_TriggerShape_"];
                 };
             };
@@ -13398,10 +17431,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_predictions_api_v1_predictions_get: {
+    list_predictions: {
         parameters: {
             query?: {
+                /** @description Only this kind. */
                 kind?: ("next_alert" | "anomaly_risk" | "performance_issue" | "escalation_risk")[] | null;
+                /** @description Only this confidence. */
                 confidence?: ("low" | "medium" | "high")[] | null;
                 /** @description Only this framework, by id or slug. */
                 framework?: string | null;
@@ -13411,6 +17446,7 @@ export interface operations {
                 running?: boolean;
                 /** @description Only those that have, or have not, been verified. */
                 verified?: boolean | null;
+                /** @description Only this least probability. */
                 least_probability?: number;
                 /** @description Most items of one page. */
                 limit?: number;
@@ -13429,6 +17465,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "kind": "next_alert",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "framework": "ewr",
+                     *           "framework_name": "Newark",
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "rule_name": "Cancellations",
+                     *           "severity": "warning",
+                     *           "series_id": 1,
+                     *           "probability": 64,
+                     *           "climatology": 1,
+                     *           "confidence": "medium",
+                     *           "risk_score": 1,
+                     *           "made_at": "2026-01-12T09:30:00Z",
+                     *           "window_start": "2026-01-12T09:30:00Z",
+                     *           "window_end": "2026-01-12T09:30:00Z",
+                     *           "horizon_hours": 1,
+                     *           "preventive_actions": [
+                     *             {
+                     *               "kind": "worked_before",
+                     *               "title": "Warning · Firing: Cancellations · Newark",
+                     *               "detail": "The value is not a number.",
+                     *               "evidence": {}
+                     *             }
+                     *           ],
+                     *           "model": "mixture-1",
+                     *           "run_id": "77364e72-4102-5331-897e-4f29014fef82",
+                     *           "inputs": {},
+                     *           "actions_taken": [
+                     *             {
+                     *               "action": "cancellations",
+                     *               "note": "Snow; the runway is closed.",
+                     *               "by": null,
+                     *               "at": "2026-01-12T09:30:00Z"
+                     *             }
+                     *           ],
+                     *           "was_accurate": false,
+                     *           "actual_alert_triggered_at": "2026-01-12T09:30:00Z",
+                     *           "verified_at": "2026-01-12T09:30:00Z",
+                     *           "scorecard": {
+                     *             "source": "verified",
+                     *             "href": "cancellations",
+                     *             "n": 1
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null,
+                     *       "run": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "rules": 1,
+                     *         "trained": 1,
+                     *         "predictions": 1,
+                     *         "seconds": 1
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PredictionPage"];
                 };
             };
@@ -13441,7 +17538,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    request_run_api_v1_predictions_post: {
+    request_run_predictions: {
         parameters: {
             query?: never;
             header?: {
@@ -13459,6 +17556,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "state": "requested",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ForecastRequested"];
                 };
             };
@@ -13472,7 +17576,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_scorecard_api_v1_predictions_scorecard_get: {
+    get_scorecard: {
         parameters: {
             query?: {
                 /** @description Only this framework, by id or slug. */
@@ -13494,6 +17598,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "as_of": "2026-01-12T09:30:00Z",
+                     *       "verified": {
+                     *         "all": {
+                     *           "overall": {
+                     *             "n": 1,
+                     *             "positives": 1,
+                     *             "base_rate": 1,
+                     *             "brier": 1,
+                     *             "climatology_brier": 1,
+                     *             "skill": null,
+                     *             "skill_interval": null,
+                     *             "auc": null,
+                     *             "ece": 1
+                     *           },
+                     *           "kinds": {},
+                     *           "horizons": {},
+                     *           "rules": {},
+                     *           "confidences": {}
+                     *         },
+                     *         "last_8_weeks": {
+                     *           "overall": {
+                     *             "n": 1,
+                     *             "positives": 1,
+                     *             "base_rate": 1,
+                     *             "brier": 1,
+                     *             "climatology_brier": 1,
+                     *             "skill": null,
+                     *             "skill_interval": null,
+                     *             "auc": null,
+                     *             "ece": 1
+                     *           },
+                     *           "kinds": {},
+                     *           "horizons": {},
+                     *           "rules": {},
+                     *           "confidences": {}
+                     *         }
+                     *       },
+                     *       "hindcast": {
+                     *         "run_id": "77364e72-4102-5331-897e-4f29014fef82",
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "weeks": 1,
+                     *         "horizons": {}
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Scorecard"];
                 };
             };
@@ -13506,11 +17657,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_prediction_api_v1_predictions__prediction_id__get: {
+    get_prediction: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the prediction. */
                 prediction_id: string;
             };
             cookie?: never;
@@ -13523,6 +17675,54 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "kind": "next_alert",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "severity": "warning",
+                     *       "series_id": 1,
+                     *       "probability": 64,
+                     *       "climatology": 1,
+                     *       "confidence": "medium",
+                     *       "risk_score": 1,
+                     *       "made_at": "2026-01-12T09:30:00Z",
+                     *       "window_start": "2026-01-12T09:30:00Z",
+                     *       "window_end": "2026-01-12T09:30:00Z",
+                     *       "horizon_hours": 1,
+                     *       "preventive_actions": [
+                     *         {
+                     *           "kind": "worked_before",
+                     *           "title": "Warning · Firing: Cancellations · Newark",
+                     *           "detail": "The value is not a number.",
+                     *           "evidence": {}
+                     *         }
+                     *       ],
+                     *       "model": "mixture-1",
+                     *       "run_id": "77364e72-4102-5331-897e-4f29014fef82",
+                     *       "inputs": {},
+                     *       "actions_taken": [
+                     *         {
+                     *           "action": "cancellations",
+                     *           "note": "Snow; the runway is closed.",
+                     *           "by": "0dd22ef9-9efb-5304-b85c-ccd1c0626751",
+                     *           "at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "was_accurate": false,
+                     *       "actual_alert_triggered_at": "2026-01-12T09:30:00Z",
+                     *       "verified_at": "2026-01-12T09:30:00Z",
+                     *       "scorecard": {
+                     *         "source": "verified",
+                     *         "href": "cancellations",
+                     *         "n": 1
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PredictionShape"];
                 };
             };
@@ -13535,7 +17735,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    take_action_api_v1_predictions__prediction_id__actions_post: {
+    take_action: {
         parameters: {
             query?: never;
             header?: {
@@ -13543,12 +17743,19 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the prediction. */
                 prediction_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "action": "Added two gate agents",
+                 *       "note": "until 20:00"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ActionBody"];
             };
         };
@@ -13559,6 +17766,54 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "kind": "next_alert",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "framework": "ewr",
+                     *       "framework_name": "Newark",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "rule_name": "Cancellations",
+                     *       "severity": "warning",
+                     *       "series_id": 1,
+                     *       "probability": 64,
+                     *       "climatology": 1,
+                     *       "confidence": "medium",
+                     *       "risk_score": 1,
+                     *       "made_at": "2026-01-12T09:30:00Z",
+                     *       "window_start": "2026-01-12T09:30:00Z",
+                     *       "window_end": "2026-01-12T09:30:00Z",
+                     *       "horizon_hours": 1,
+                     *       "preventive_actions": [
+                     *         {
+                     *           "kind": "worked_before",
+                     *           "title": "Warning · Firing: Cancellations · Newark",
+                     *           "detail": "The value is not a number.",
+                     *           "evidence": {}
+                     *         }
+                     *       ],
+                     *       "model": "mixture-1",
+                     *       "run_id": "77364e72-4102-5331-897e-4f29014fef82",
+                     *       "inputs": {},
+                     *       "actions_taken": [
+                     *         {
+                     *           "action": "cancellations",
+                     *           "note": "Snow; the runway is closed.",
+                     *           "by": "0dd22ef9-9efb-5304-b85c-ccd1c0626751",
+                     *           "at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "was_accurate": false,
+                     *       "actual_alert_triggered_at": "2026-01-12T09:30:00Z",
+                     *       "verified_at": "2026-01-12T09:30:00Z",
+                     *       "scorecard": {
+                     *         "source": "verified",
+                     *         "href": "cancellations",
+                     *         "n": 1
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PredictionShape"];
                 };
             };
@@ -13575,7 +17830,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    forecast_series_api_v1_series__series_id__forecast_get: {
+    forecast_series: {
         parameters: {
             query?: {
                 /** @description Hours ahead. */
@@ -13583,6 +17838,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The id of the series. */
                 series_id: number;
             };
             cookie?: never;
@@ -13595,6 +17851,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "series_id": 1,
+                     *       "as_of": "2026-01-12T09:30:00Z",
+                     *       "method": "cancellations",
+                     *       "horizon_hours": 1,
+                     *       "reason": "above",
+                     *       "points": [
+                     *         {
+                     *           "timestamp": "2026-01-12T09:30:00Z",
+                     *           "value": 57.5,
+                     *           "lower_50": 1,
+                     *           "upper_50": 1,
+                     *           "lower_80": 1,
+                     *           "upper_80": 1,
+                     *           "lower_95": 1,
+                     *           "upper_95": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SeriesForecastShape"];
                 };
             };
@@ -13607,7 +17884,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_runs_api_v1_quality_runs_get: {
+    list_runs: {
         parameters: {
             query?: {
                 /** @description Only this suite. */
@@ -13629,6 +17906,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "suite": "points",
+                     *           "started_at": "2026-01-12T09:30:00Z",
+                     *           "finished_at": "2026-01-12T09:30:00Z",
+                     *           "state": "firing",
+                     *           "evaluated": 1,
+                     *           "passed": 1,
+                     *           "failed": 1,
+                     *           "results": [
+                     *             {}
+                     *           ],
+                     *           "report_path": "cancellations"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_QualityRun_"];
                 };
             };
@@ -13640,7 +17938,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    read_trends_api_v1_quality_trends_get: {
+    read_trends: {
         parameters: {
             query?: {
                 /** @description Up to today, UTC. */
@@ -13658,6 +17956,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "suite": "points",
+                     *           "day": "2026-01-12",
+                     *           "runs": 1,
+                     *           "passed_runs": 1,
+                     *           "evaluated": 1,
+                     *           "passed": 1,
+                     *           "failed": 1,
+                     *           "share": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["QualityTrends"];
                 };
             };
@@ -13669,7 +17983,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_distrusted_api_v1_quality_distrusted_get: {
+    list_distrusted: {
         parameters: {
             query?: never;
             header?: never;
@@ -13684,6 +17998,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "series_id": 1,
+                     *           "framework": "ewr",
+                     *           "metric": "cancel_rate",
+                     *           "labels": {
+                     *             "airport": "EWR"
+                     *           },
+                     *           "since": "2026-01-12T09:30:00Z",
+                     *           "because": "cancellations"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["DistrustedList"];
                 };
             };
@@ -13695,7 +18025,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_ranges_api_v1_quality_ranges_get: {
+    list_ranges: {
         parameters: {
             query?: never;
             header?: never;
@@ -13710,6 +18040,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *           "framework": "ewr",
+                     *           "metric": "cancel_rate",
+                     *           "low": 1,
+                     *           "high": 1,
+                     *           "learned_low": 1,
+                     *           "learned_high": 1,
+                     *           "learned_points": 1,
+                     *           "learned_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["RangeList"];
                 };
             };
@@ -13721,11 +18068,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_range_api_v1_quality_ranges__metric_id__get: {
+    get_range: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the metric. */
                 metric_id: string;
             };
             cookie?: never;
@@ -13738,6 +18086,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *       "framework": "ewr",
+                     *       "metric": "cancel_rate",
+                     *       "low": 1,
+                     *       "high": 1,
+                     *       "learned_low": 1,
+                     *       "learned_high": 1,
+                     *       "learned_points": 1,
+                     *       "learned_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RangeShape"];
                 };
             };
@@ -13750,17 +18111,19 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    set_range_api_v1_quality_ranges__metric_id__put: {
+    set_range: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the metric. */
                 metric_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["RangeBody"];
             };
         };
@@ -13771,6 +18134,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "metric_id": "389ff2a1-f7bb-5cb3-8175-d20e6c8419cc",
+                     *       "framework": "ewr",
+                     *       "metric": "cancel_rate",
+                     *       "low": 1,
+                     *       "high": 1,
+                     *       "learned_low": 1,
+                     *       "learned_high": 1,
+                     *       "learned_points": 1,
+                     *       "learned_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RangeShape"];
                 };
             };
@@ -13787,7 +18163,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_insights_api_v1_insights_get: {
+    list_insights: {
         parameters: {
             query?: {
                 /** @description Several may be given. */
@@ -13813,6 +18189,76 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "kind": "framework",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *           "source": "claude",
+                     *           "source_reason": "no_key",
+                     *           "source_explanation": "cancellations",
+                     *           "content": {
+                     *             "headline": {
+                     *               "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *               "facts": []
+                     *             },
+                     *             "recommendations": [
+                     *               {
+                     *                 "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *                 "facts": []
+                     *               }
+                     *             ],
+                     *             "score": 87.5
+                     *           },
+                     *           "evidence": {
+                     *             "kind": "framework",
+                     *             "subject": "cancellations",
+                     *             "as_of": "2026-01-12T09:30:00Z",
+                     *             "question": "Why were flights cancelled on Friday?",
+                     *             "left_out": 1,
+                     *             "missing": [
+                     *               "cancellations"
+                     *             ],
+                     *             "names": [
+                     *               "Cancellations"
+                     *             ],
+                     *             "facts": [
+                     *               {
+                     *                 "id": "cancellations",
+                     *                 "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr",
+                     *                 "query": "avg(cancel_rate)",
+                     *                 "what": "cancellations",
+                     *                 "of": "cancellations",
+                     *                 "within": "cancellations",
+                     *                 "value": 57.5,
+                     *                 "unit": "%",
+                     *                 "shown": "cancellations",
+                     *                 "start": null,
+                     *                 "end": null,
+                     *                 "window": "cancellations",
+                     *                 "change": false
+                     *               }
+                     *             ]
+                     *           },
+                     *           "model": "mixture-1",
+                     *           "request_id": "cancellations",
+                     *           "input_tokens": 1,
+                     *           "output_tokens": 1,
+                     *           "thinking_tokens": 1,
+                     *           "cost_usd": 1,
+                     *           "prices_of": "cancellations",
+                     *           "verification": {},
+                     *           "feedback": "helpful",
+                     *           "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *           "created_at": "2026-01-05T08:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_InsightShape_"];
                 };
             };
@@ -13825,9 +18271,10 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_quality_api_v1_insights_quality_get: {
+    get_quality: {
         parameters: {
             query?: {
+                /** @description How many days back. */
                 days?: number;
             };
             header?: never;
@@ -13842,6 +18289,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "days": 7,
+                     *       "runs": 1,
+                     *       "written": 1,
+                     *       "statements": 1,
+                     *       "verified": 1,
+                     *       "repaired": 1,
+                     *       "rejected": 1,
+                     *       "verified_share": 1,
+                     *       "repaired_share": 1,
+                     *       "rejected_share": 1,
+                     *       "by_claude": 1,
+                     *       "by_template": 1,
+                     *       "template_reasons": {},
+                     *       "helpful": 1,
+                     *       "not_helpful": 1,
+                     *       "cost_usd": 1,
+                     *       "input_tokens": 1,
+                     *       "output_tokens": 1,
+                     *       "thinking_tokens": 1,
+                     *       "spent_today_usd": 1,
+                     *       "daily_budget_usd": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["QualityShape"];
                 };
             };
@@ -13853,11 +18325,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_insight_api_v1_insights__insight_id__get: {
+    get_insight: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the insight. */
                 insight_id: string;
             };
             cookie?: never;
@@ -13870,6 +18343,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "kind": "framework",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *       "source": "claude",
+                     *       "source_reason": "no_key",
+                     *       "source_explanation": "cancellations",
+                     *       "content": {
+                     *         "headline": {
+                     *           "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *           "facts": [
+                     *             "cancellations"
+                     *           ],
+                     *           "severity": "warning",
+                     *           "score": 87.5,
+                     *           "actionability": 80
+                     *         },
+                     *         "recommendations": [
+                     *           {
+                     *             "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *             "facts": [
+                     *               "cancellations"
+                     *             ],
+                     *             "severity": "warning",
+                     *             "score": 87.5,
+                     *             "actionability": 80
+                     *           }
+                     *         ],
+                     *         "score": 87.5
+                     *       },
+                     *       "evidence": {
+                     *         "kind": "framework",
+                     *         "subject": "cancellations",
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "question": "Why were flights cancelled on Friday?",
+                     *         "left_out": 1,
+                     *         "missing": [
+                     *           "cancellations"
+                     *         ],
+                     *         "names": [
+                     *           "Cancellations"
+                     *         ],
+                     *         "facts": [
+                     *           {
+                     *             "id": "cancellations",
+                     *             "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr",
+                     *             "query": "avg(cancel_rate)",
+                     *             "what": "cancellations",
+                     *             "of": "cancellations",
+                     *             "within": "cancellations",
+                     *             "value": 57.5,
+                     *             "unit": "%",
+                     *             "shown": "cancellations",
+                     *             "start": "2026-01-12T09:30:00Z",
+                     *             "end": "2026-01-12T09:30:00Z",
+                     *             "window": "cancellations",
+                     *             "change": false
+                     *           }
+                     *         ]
+                     *       },
+                     *       "model": "mixture-1",
+                     *       "request_id": "cancellations",
+                     *       "input_tokens": 1,
+                     *       "output_tokens": 1,
+                     *       "thinking_tokens": 1,
+                     *       "cost_usd": 1,
+                     *       "prices_of": "cancellations",
+                     *       "verification": {},
+                     *       "feedback": "helpful",
+                     *       "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InsightShape"];
                 };
             };
@@ -13882,7 +18430,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    feedback_api_v1_insights__insight_id__feedback_post: {
+    feedback_insights: {
         parameters: {
             query?: never;
             header?: {
@@ -13890,13 +18438,19 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the insight. */
                 insight_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["api__schemas__insights__FeedbackBody"];
+                /**
+                 * @example {
+                 *       "feedback": "helpful"
+                 *     }
+                 */
+                "application/json": components["schemas"]["InsightFeedback"];
             };
         };
         responses: {
@@ -13906,6 +18460,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "kind": "framework",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *       "source": "claude",
+                     *       "source_reason": "no_key",
+                     *       "source_explanation": "cancellations",
+                     *       "content": {
+                     *         "headline": {
+                     *           "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *           "facts": [
+                     *             "cancellations"
+                     *           ],
+                     *           "severity": "warning",
+                     *           "score": 87.5,
+                     *           "actionability": 80
+                     *         },
+                     *         "recommendations": [
+                     *           {
+                     *             "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *             "facts": [
+                     *               "cancellations"
+                     *             ],
+                     *             "severity": "warning",
+                     *             "score": 87.5,
+                     *             "actionability": 80
+                     *           }
+                     *         ],
+                     *         "score": 87.5
+                     *       },
+                     *       "evidence": {
+                     *         "kind": "framework",
+                     *         "subject": "cancellations",
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "question": "Why were flights cancelled on Friday?",
+                     *         "left_out": 1,
+                     *         "missing": [
+                     *           "cancellations"
+                     *         ],
+                     *         "names": [
+                     *           "Cancellations"
+                     *         ],
+                     *         "facts": [
+                     *           {
+                     *             "id": "cancellations",
+                     *             "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr",
+                     *             "query": "avg(cancel_rate)",
+                     *             "what": "cancellations",
+                     *             "of": "cancellations",
+                     *             "within": "cancellations",
+                     *             "value": 57.5,
+                     *             "unit": "%",
+                     *             "shown": "cancellations",
+                     *             "start": "2026-01-12T09:30:00Z",
+                     *             "end": "2026-01-12T09:30:00Z",
+                     *             "window": "cancellations",
+                     *             "change": false
+                     *           }
+                     *         ]
+                     *       },
+                     *       "model": "mixture-1",
+                     *       "request_id": "cancellations",
+                     *       "input_tokens": 1,
+                     *       "output_tokens": 1,
+                     *       "thinking_tokens": 1,
+                     *       "cost_usd": 1,
+                     *       "prices_of": "cancellations",
+                     *       "verification": {},
+                     *       "feedback": "helpful",
+                     *       "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InsightShape"];
                 };
             };
@@ -13922,7 +18551,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_framework_insights_api_v1_frameworks__framework__insights_get: {
+    list_framework_insights: {
         parameters: {
             query?: {
                 /** @description Several may be given. */
@@ -13947,6 +18576,76 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "kind": "framework",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *           "source": "claude",
+                     *           "source_reason": "no_key",
+                     *           "source_explanation": "cancellations",
+                     *           "content": {
+                     *             "headline": {
+                     *               "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *               "facts": []
+                     *             },
+                     *             "recommendations": [
+                     *               {
+                     *                 "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *                 "facts": []
+                     *               }
+                     *             ],
+                     *             "score": 87.5
+                     *           },
+                     *           "evidence": {
+                     *             "kind": "framework",
+                     *             "subject": "cancellations",
+                     *             "as_of": "2026-01-12T09:30:00Z",
+                     *             "question": "Why were flights cancelled on Friday?",
+                     *             "left_out": 1,
+                     *             "missing": [
+                     *               "cancellations"
+                     *             ],
+                     *             "names": [
+                     *               "Cancellations"
+                     *             ],
+                     *             "facts": [
+                     *               {
+                     *                 "id": "cancellations",
+                     *                 "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr",
+                     *                 "query": "avg(cancel_rate)",
+                     *                 "what": "cancellations",
+                     *                 "of": "cancellations",
+                     *                 "within": "cancellations",
+                     *                 "value": 57.5,
+                     *                 "unit": "%",
+                     *                 "shown": "cancellations",
+                     *                 "start": null,
+                     *                 "end": null,
+                     *                 "window": "cancellations",
+                     *                 "change": false
+                     *               }
+                     *             ]
+                     *           },
+                     *           "model": "mixture-1",
+                     *           "request_id": "cancellations",
+                     *           "input_tokens": 1,
+                     *           "output_tokens": 1,
+                     *           "thinking_tokens": 1,
+                     *           "cost_usd": 1,
+                     *           "prices_of": "cancellations",
+                     *           "verification": {},
+                     *           "feedback": "helpful",
+                     *           "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *           "created_at": "2026-01-05T08:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_InsightShape_"];
                 };
             };
@@ -13959,7 +18658,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    write_insight_api_v1_frameworks__framework__insights_post: {
+    write_insight: {
         parameters: {
             query?: never;
             header?: {
@@ -13974,6 +18673,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "version": 3
+                 *     }
+                 */
                 "application/json": components["schemas"]["InsightNew"] | null;
             };
         };
@@ -13984,6 +18688,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "kind": "framework",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *       "source": "claude",
+                     *       "source_reason": "no_key",
+                     *       "source_explanation": "cancellations",
+                     *       "content": {
+                     *         "headline": {
+                     *           "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *           "facts": [
+                     *             "cancellations"
+                     *           ],
+                     *           "severity": "warning",
+                     *           "score": 87.5,
+                     *           "actionability": 80
+                     *         },
+                     *         "recommendations": [
+                     *           {
+                     *             "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *             "facts": [
+                     *               "cancellations"
+                     *             ],
+                     *             "severity": "warning",
+                     *             "score": 87.5,
+                     *             "actionability": 80
+                     *           }
+                     *         ],
+                     *         "score": 87.5
+                     *       },
+                     *       "evidence": {
+                     *         "kind": "framework",
+                     *         "subject": "cancellations",
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "question": "Why were flights cancelled on Friday?",
+                     *         "left_out": 1,
+                     *         "missing": [
+                     *           "cancellations"
+                     *         ],
+                     *         "names": [
+                     *           "Cancellations"
+                     *         ],
+                     *         "facts": [
+                     *           {
+                     *             "id": "cancellations",
+                     *             "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr",
+                     *             "query": "avg(cancel_rate)",
+                     *             "what": "cancellations",
+                     *             "of": "cancellations",
+                     *             "within": "cancellations",
+                     *             "value": 57.5,
+                     *             "unit": "%",
+                     *             "shown": "cancellations",
+                     *             "start": "2026-01-12T09:30:00Z",
+                     *             "end": "2026-01-12T09:30:00Z",
+                     *             "window": "cancellations",
+                     *             "change": false
+                     *           }
+                     *         ]
+                     *       },
+                     *       "model": "mixture-1",
+                     *       "request_id": "cancellations",
+                     *       "input_tokens": 1,
+                     *       "output_tokens": 1,
+                     *       "thinking_tokens": 1,
+                     *       "cost_usd": 1,
+                     *       "prices_of": "cancellations",
+                     *       "verification": {},
+                     *       "feedback": "helpful",
+                     *       "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InsightShape"];
                 };
             };
@@ -14000,7 +18779,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    write_digest_api_v1_insights_digest_post: {
+    write_digest: {
         parameters: {
             query?: never;
             header?: {
@@ -14018,6 +18797,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "kind": "framework",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *       "source": "claude",
+                     *       "source_reason": "no_key",
+                     *       "source_explanation": "cancellations",
+                     *       "content": {
+                     *         "headline": {
+                     *           "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *           "facts": [
+                     *             "cancellations"
+                     *           ],
+                     *           "severity": "warning",
+                     *           "score": 87.5,
+                     *           "actionability": 80
+                     *         },
+                     *         "recommendations": [
+                     *           {
+                     *             "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *             "facts": [
+                     *               "cancellations"
+                     *             ],
+                     *             "severity": "warning",
+                     *             "score": 87.5,
+                     *             "actionability": 80
+                     *           }
+                     *         ],
+                     *         "score": 87.5
+                     *       },
+                     *       "evidence": {
+                     *         "kind": "framework",
+                     *         "subject": "cancellations",
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "question": "Why were flights cancelled on Friday?",
+                     *         "left_out": 1,
+                     *         "missing": [
+                     *           "cancellations"
+                     *         ],
+                     *         "names": [
+                     *           "Cancellations"
+                     *         ],
+                     *         "facts": [
+                     *           {
+                     *             "id": "cancellations",
+                     *             "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr",
+                     *             "query": "avg(cancel_rate)",
+                     *             "what": "cancellations",
+                     *             "of": "cancellations",
+                     *             "within": "cancellations",
+                     *             "value": 57.5,
+                     *             "unit": "%",
+                     *             "shown": "cancellations",
+                     *             "start": "2026-01-12T09:30:00Z",
+                     *             "end": "2026-01-12T09:30:00Z",
+                     *             "window": "cancellations",
+                     *             "change": false
+                     *           }
+                     *         ]
+                     *       },
+                     *       "model": "mixture-1",
+                     *       "request_id": "cancellations",
+                     *       "input_tokens": 1,
+                     *       "output_tokens": 1,
+                     *       "thinking_tokens": 1,
+                     *       "cost_usd": 1,
+                     *       "prices_of": "cancellations",
+                     *       "verification": {},
+                     *       "feedback": "helpful",
+                     *       "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InsightShape"];
                 };
             };
@@ -14031,7 +18885,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    ask_api_v1_insights_ask_post: {
+    ask: {
         parameters: {
             query?: {
                 /** @description Only this framework, by id or slug. */
@@ -14046,6 +18900,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "question": "Which rules were noisy in the last 30 days?"
+                 *     }
+                 */
                 "application/json": components["schemas"]["QuestionBody"];
             };
         };
@@ -14056,6 +18915,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "kind": "framework",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *       "source": "claude",
+                     *       "source_reason": "no_key",
+                     *       "source_explanation": "cancellations",
+                     *       "content": {
+                     *         "headline": {
+                     *           "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *           "facts": [
+                     *             "cancellations"
+                     *           ],
+                     *           "severity": "warning",
+                     *           "score": 87.5,
+                     *           "actionability": 80
+                     *         },
+                     *         "recommendations": [
+                     *           {
+                     *             "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *             "facts": [
+                     *               "cancellations"
+                     *             ],
+                     *             "severity": "warning",
+                     *             "score": 87.5,
+                     *             "actionability": 80
+                     *           }
+                     *         ],
+                     *         "score": 87.5
+                     *       },
+                     *       "evidence": {
+                     *         "kind": "framework",
+                     *         "subject": "cancellations",
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "question": "Why were flights cancelled on Friday?",
+                     *         "left_out": 1,
+                     *         "missing": [
+                     *           "cancellations"
+                     *         ],
+                     *         "names": [
+                     *           "Cancellations"
+                     *         ],
+                     *         "facts": [
+                     *           {
+                     *             "id": "cancellations",
+                     *             "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr",
+                     *             "query": "avg(cancel_rate)",
+                     *             "what": "cancellations",
+                     *             "of": "cancellations",
+                     *             "within": "cancellations",
+                     *             "value": 57.5,
+                     *             "unit": "%",
+                     *             "shown": "cancellations",
+                     *             "start": "2026-01-12T09:30:00Z",
+                     *             "end": "2026-01-12T09:30:00Z",
+                     *             "window": "cancellations",
+                     *             "change": false
+                     *           }
+                     *         ]
+                     *       },
+                     *       "model": "mixture-1",
+                     *       "request_id": "cancellations",
+                     *       "input_tokens": 1,
+                     *       "output_tokens": 1,
+                     *       "thinking_tokens": 1,
+                     *       "cost_usd": 1,
+                     *       "prices_of": "cancellations",
+                     *       "verification": {},
+                     *       "feedback": "helpful",
+                     *       "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InsightShape"];
                 };
             };
@@ -14072,7 +19006,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    explain_api_v1_alert_triggers__trigger_id__explain_post: {
+    explain: {
         parameters: {
             query?: never;
             header?: {
@@ -14080,6 +19014,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the trigger. */
                 trigger_id: string;
             };
             cookie?: never;
@@ -14092,6 +19027,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "kind": "framework",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "trigger_id": "8a41961a-c622-54e4-a54c-ac804b76bce1",
+                     *       "source": "claude",
+                     *       "source_reason": "no_key",
+                     *       "source_explanation": "cancellations",
+                     *       "content": {
+                     *         "headline": {
+                     *           "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *           "facts": [
+                     *             "cancellations"
+                     *           ],
+                     *           "severity": "warning",
+                     *           "score": 87.5,
+                     *           "actionability": 80
+                     *         },
+                     *         "recommendations": [
+                     *           {
+                     *             "text": "Cancellations fell from 57.5 % to 2.1 % in a week.",
+                     *             "facts": [
+                     *               "cancellations"
+                     *             ],
+                     *             "severity": "warning",
+                     *             "score": 87.5,
+                     *             "actionability": 80
+                     *           }
+                     *         ],
+                     *         "score": 87.5
+                     *       },
+                     *       "evidence": {
+                     *         "kind": "framework",
+                     *         "subject": "cancellations",
+                     *         "as_of": "2026-01-12T09:30:00Z",
+                     *         "question": "Why were flights cancelled on Friday?",
+                     *         "left_out": 1,
+                     *         "missing": [
+                     *           "cancellations"
+                     *         ],
+                     *         "names": [
+                     *           "Cancellations"
+                     *         ],
+                     *         "facts": [
+                     *           {
+                     *             "id": "cancellations",
+                     *             "key": "cvx_4f1Zk0d2Qm8sT7bW9yXcVnLr",
+                     *             "query": "avg(cancel_rate)",
+                     *             "what": "cancellations",
+                     *             "of": "cancellations",
+                     *             "within": "cancellations",
+                     *             "value": 57.5,
+                     *             "unit": "%",
+                     *             "shown": "cancellations",
+                     *             "start": "2026-01-12T09:30:00Z",
+                     *             "end": "2026-01-12T09:30:00Z",
+                     *             "window": "cancellations",
+                     *             "change": false
+                     *           }
+                     *         ]
+                     *       },
+                     *       "model": "mixture-1",
+                     *       "request_id": "cancellations",
+                     *       "input_tokens": 1,
+                     *       "output_tokens": 1,
+                     *       "thinking_tokens": 1,
+                     *       "cost_usd": 1,
+                     *       "prices_of": "cancellations",
+                     *       "verification": {},
+                     *       "feedback": "helpful",
+                     *       "requested_by": "ccf74256-8d01-5caa-bcb7-ced2fadcdf96",
+                     *       "created_at": "2026-01-05T08:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InsightShape"];
                 };
             };
@@ -14106,7 +19116,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_recommendations_api_v1_recommendations_get: {
+    list_recommendations: {
         parameters: {
             query?: {
                 /** @description Several may be given; all without it. */
@@ -14130,6 +19140,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "origin": "tuning",
+                     *           "title": "Warning · Firing: Cancellations · Newark",
+                     *           "action": {
+                     *             "changes": {
+                     *               "for": "2h"
+                     *             },
+                     *             "kind": "update_rule",
+                     *             "rule_id": "6f3c"
+                     *           },
+                     *           "actionability": 80,
+                     *           "priority": 1,
+                     *           "evidence": {},
+                     *           "effect": {},
+                     *           "state": "open",
+                     *           "note": "Snow; the runway is closed.",
+                     *           "decided_by": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "decided_at": "2026-01-12T09:30:00Z",
+                     *           "applied": {},
+                     *           "measured_effect": {},
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_RecommendationShape_"];
                 };
             };
@@ -14141,7 +19188,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    list_framework_recommendations_api_v1_frameworks__framework__recommendations_get: {
+    list_framework_recommendations: {
         parameters: {
             query?: {
                 /** @description Several may be given; all without it. */
@@ -14168,6 +19215,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *           "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *           "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *           "origin": "tuning",
+                     *           "title": "Warning · Firing: Cancellations · Newark",
+                     *           "action": {
+                     *             "changes": {
+                     *               "for": "2h"
+                     *             },
+                     *             "kind": "update_rule",
+                     *             "rule_id": "6f3c"
+                     *           },
+                     *           "actionability": 80,
+                     *           "priority": 1,
+                     *           "evidence": {},
+                     *           "effect": {},
+                     *           "state": "open",
+                     *           "note": "Snow; the runway is closed.",
+                     *           "decided_by": {
+                     *             "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *             "name": "Cancellations"
+                     *           },
+                     *           "decided_at": "2026-01-12T09:30:00Z",
+                     *           "applied": {},
+                     *           "measured_effect": {},
+                     *           "version": 3,
+                     *           "created_at": "2026-01-05T08:00:00Z",
+                     *           "updated_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PageOf_RecommendationShape_"];
                 };
             };
@@ -14180,11 +19264,12 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    get_recommendation_api_v1_recommendations__recommendation_id__get: {
+    get_recommendation: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the recommendation. */
                 recommendation_id: string;
             };
             cookie?: never;
@@ -14197,6 +19282,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "origin": "tuning",
+                     *       "title": "Warning · Firing: Cancellations · Newark",
+                     *       "action": {
+                     *         "changes": {
+                     *           "for": "2h"
+                     *         },
+                     *         "kind": "update_rule",
+                     *         "rule_id": "6f3c"
+                     *       },
+                     *       "actionability": 80,
+                     *       "priority": 1,
+                     *       "evidence": {},
+                     *       "effect": {},
+                     *       "state": "open",
+                     *       "note": "Snow; the runway is closed.",
+                     *       "decided_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "decided_at": "2026-01-12T09:30:00Z",
+                     *       "applied": {},
+                     *       "measured_effect": {},
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RecommendationShape"];
                 };
             };
@@ -14209,7 +19326,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    accept_api_v1_recommendations__recommendation_id__accept_post: {
+    accept: {
         parameters: {
             query?: never;
             header?: {
@@ -14217,13 +19334,15 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the recommendation. */
                 recommendation_id: string;
             };
             cookie?: never;
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["api__schemas__recommendations__NoteBody"] | null;
+                /** @example {} */
+                "application/json": components["schemas"]["DecisionNote"] | null;
             };
         };
         responses: {
@@ -14233,6 +19352,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "origin": "tuning",
+                     *       "title": "Warning · Firing: Cancellations · Newark",
+                     *       "action": {
+                     *         "changes": {
+                     *           "for": "2h"
+                     *         },
+                     *         "kind": "update_rule",
+                     *         "rule_id": "6f3c"
+                     *       },
+                     *       "actionability": 80,
+                     *       "priority": 1,
+                     *       "evidence": {},
+                     *       "effect": {},
+                     *       "state": "open",
+                     *       "note": "Snow; the runway is closed.",
+                     *       "decided_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "decided_at": "2026-01-12T09:30:00Z",
+                     *       "applied": {},
+                     *       "measured_effect": {},
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RecommendationShape"];
                 };
             };
@@ -14249,7 +19400,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    dismiss_api_v1_recommendations__recommendation_id__dismiss_post: {
+    dismiss: {
         parameters: {
             query?: never;
             header?: {
@@ -14257,12 +19408,18 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the recommendation. */
                 recommendation_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "reason": "We want to hear of every cancellation in winter."
+                 *     }
+                 */
                 "application/json": components["schemas"]["DismissBody"];
             };
         };
@@ -14273,6 +19430,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "origin": "tuning",
+                     *       "title": "Warning · Firing: Cancellations · Newark",
+                     *       "action": {
+                     *         "changes": {
+                     *           "for": "2h"
+                     *         },
+                     *         "kind": "update_rule",
+                     *         "rule_id": "6f3c"
+                     *       },
+                     *       "actionability": 80,
+                     *       "priority": 1,
+                     *       "evidence": {},
+                     *       "effect": {},
+                     *       "state": "open",
+                     *       "note": "Snow; the runway is closed.",
+                     *       "decided_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "decided_at": "2026-01-12T09:30:00Z",
+                     *       "applied": {},
+                     *       "measured_effect": {},
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RecommendationShape"];
                 };
             };
@@ -14289,7 +19478,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    finish_api_v1_recommendations__recommendation_id__done_post: {
+    finish: {
         parameters: {
             query?: never;
             header?: {
@@ -14297,13 +19486,15 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the recommendation. */
                 recommendation_id: string;
             };
             cookie?: never;
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["api__schemas__recommendations__NoteBody"] | null;
+                /** @example {} */
+                "application/json": components["schemas"]["DecisionNote"] | null;
             };
         };
         responses: {
@@ -14313,6 +19504,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "origin": "tuning",
+                     *       "title": "Warning · Firing: Cancellations · Newark",
+                     *       "action": {
+                     *         "changes": {
+                     *           "for": "2h"
+                     *         },
+                     *         "kind": "update_rule",
+                     *         "rule_id": "6f3c"
+                     *       },
+                     *       "actionability": 80,
+                     *       "priority": 1,
+                     *       "evidence": {},
+                     *       "effect": {},
+                     *       "state": "open",
+                     *       "note": "Snow; the runway is closed.",
+                     *       "decided_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "decided_at": "2026-01-12T09:30:00Z",
+                     *       "applied": {},
+                     *       "measured_effect": {},
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RecommendationShape"];
                 };
             };
@@ -14329,7 +19552,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    undo_api_v1_recommendations__recommendation_id__undo_post: {
+    undo: {
         parameters: {
             query?: never;
             header?: {
@@ -14337,6 +19560,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The id of the recommendation. */
                 recommendation_id: string;
             };
             cookie?: never;
@@ -14349,6 +19573,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *       "framework_id": "41b780bc-7ef2-5ea3-9f23-2563cf9fac30",
+                     *       "rule_id": "f2fbec9a-80d8-5615-ac8c-6a929e0d731f",
+                     *       "origin": "tuning",
+                     *       "title": "Warning · Firing: Cancellations · Newark",
+                     *       "action": {
+                     *         "changes": {
+                     *           "for": "2h"
+                     *         },
+                     *         "kind": "update_rule",
+                     *         "rule_id": "6f3c"
+                     *       },
+                     *       "actionability": 80,
+                     *       "priority": 1,
+                     *       "evidence": {},
+                     *       "effect": {},
+                     *       "state": "open",
+                     *       "note": "Snow; the runway is closed.",
+                     *       "decided_by": {
+                     *         "id": "d4ac3da5-5838-5905-83a4-01c069a23c70",
+                     *         "name": "Cancellations"
+                     *       },
+                     *       "decided_at": "2026-01-12T09:30:00Z",
+                     *       "applied": {},
+                     *       "measured_effect": {},
+                     *       "version": 3,
+                     *       "created_at": "2026-01-05T08:00:00Z",
+                     *       "updated_at": "2026-01-12T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RecommendationShape"];
                 };
             };
@@ -14363,7 +19619,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    livez_livez_get: {
+    livez: {
         parameters: {
             query?: never;
             header?: never;
@@ -14378,6 +19634,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "alive"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Liveness"];
                 };
             };
@@ -14387,7 +19648,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    readyz_readyz_get: {
+    readyz: {
         parameters: {
             query?: never;
             header?: never;
@@ -14402,6 +19663,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ready",
+                     *       "checks": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
@@ -14419,7 +19686,7 @@ export interface operations {
             };
         };
     };
-    scrape_metrics_get: {
+    scrape: {
         parameters: {
             query?: never;
             header?: never;
@@ -14434,6 +19701,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example # TYPE convex_outbox_due gauge
+                     *     convex_outbox_due 0
+                     */
                     "text/plain": unknown;
                 };
             };
@@ -14443,7 +19714,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    system_health_api_v1_system_health_get: {
+    system_health: {
         parameters: {
             query?: never;
             header?: never;
@@ -14458,6 +19729,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "score": 87,
+                     *       "status": "good",
+                     *       "parts": [
+                     *         {
+                     *           "name": "Cancellations",
+                     *           "weight": 1,
+                     *           "points": 1,
+                     *           "detail": "The value is not a number."
+                     *         }
+                     *       ],
+                     *       "insights": {
+                     *         "days": 7,
+                     *         "runs": 1,
+                     *         "written": 1,
+                     *         "statements": 1,
+                     *         "verified": 1,
+                     *         "repaired": 1,
+                     *         "rejected": 1,
+                     *         "verified_share": 1,
+                     *         "repaired_share": 1,
+                     *         "rejected_share": 1,
+                     *         "by_claude": 1,
+                     *         "by_template": 1,
+                     *         "template_reasons": {},
+                     *         "helpful": 1,
+                     *         "not_helpful": 1,
+                     *         "cost_usd": 1,
+                     *         "input_tokens": 1,
+                     *         "output_tokens": 1,
+                     *         "thinking_tokens": 1,
+                     *         "spent_today_usd": 1,
+                     *         "daily_budget_usd": 1
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["SystemHealth"];
                 };
             };
@@ -14469,7 +19777,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    system_queues_api_v1_system_queues_get: {
+    system_queues: {
         parameters: {
             query?: never;
             header?: never;
@@ -14484,6 +19792,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "queue": "planning",
+                     *           "name": "Cancellations",
+                     *           "waiting": 1,
+                     *           "later": 1,
+                     *           "again": 1,
+                     *           "oldest_at": "2026-01-12T09:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Queues"];
                 };
             };
@@ -14495,7 +19817,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    system_cache_api_v1_system_cache_get: {
+    system_cache: {
         parameters: {
             query?: never;
             header?: never;
@@ -14510,6 +19832,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "answers": false,
+                     *       "hit_rate": 1,
+                     *       "used_bytes": 1,
+                     *       "limit_bytes": 1,
+                     *       "evicted": 1,
+                     *       "caches": [
+                     *         {
+                     *           "name": "Cancellations",
+                     *           "requests": 1,
+                     *           "hits": 1,
+                     *           "hit_rate": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["CacheReport"];
                 };
             };
@@ -14521,7 +19860,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    system_integrations_api_v1_system_integrations_get: {
+    system_integrations: {
         parameters: {
             query?: never;
             header?: never;
@@ -14536,6 +19875,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "kind": "channel",
+                     *           "name": "Cancellations",
+                     *           "state": "healthy",
+                     *           "detail": "The value is not a number."
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Integrations"];
                 };
             };
