@@ -128,11 +128,15 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (_ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("this tree is no repository: an archive is made from one")
     folder = tmp_path_factory.mktemp("release")
-    archive = make_archive(folder)
+    head = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(head, cwd=_ROOT, capture_output=True, text=True, check=True)
+    archive = make_archive(folder, commit.stdout.strip())
     first = archive.read_bytes()
     said = (folder / f"{archive.name}.sha256").read_text()
     assert said == f"{hashlib.sha256(first).hexdigest()}  {archive.name}\n"
-    assert make_archive(folder).read_bytes() == first  # the same commit, the same bytes
+    assert (
+        make_archive(folder, commit.stdout.strip()).read_bytes() == first
+    )  # the same commit, the same bytes
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     return folder / f"convex-{__version__}"
