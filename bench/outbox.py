@@ -7,9 +7,10 @@ event appended. A transition is that, and before it the decision whom to tell, w
 ledger. All with fsync on; BullMQ runs on Valkey with its append-only file synced every second. Jobs
 and transitions are committed before the clock starts, as BullMQ's are added. Latencies are from the
 commit (or from adding the job) until the job is worked on, at 100 a second. The shift is that of
-the alert flow, in a process set up as a run of it is (flows/engine.py: uvloop, the collector).
-Peers are installed into a temporary folder; one that cannot be had is reported as missing. Sides
-alternate in one run.
+the alert flow, in a process set up as a run of it is (flows/engine.py: uvloop, the collector). The
+limit is the product's one statement for inboxes, run by a plain client that blocks on it. Peers are
+installed into a temporary folder; one that cannot be had is reported as missing. Sides alternate in
+one run.
 """
 
 from __future__ import annotations
@@ -23,243 +24,84 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
+from typing import Any, cast
+from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg.types.json import Jsonb
+from psycopg.rows import DictRow, dict_row
 from rich.console import Console
 from rich.table import Table
 
-from convex.db import SYSTEM, Database
+from bench.shift_side import WARM, Side, folder
+from convex.db import Database
 from convex.db.migrate import migrate
 from convex.db.roles import admin_url, role_url
 from convex.embedded.postgres import EmbeddedPostgres
 from convex.embedded.process import choose_port
 from convex.embedded.valkey import program
 from convex.live import ALERT_FLOW_CHANNEL
-from convex.notifications.channels.registry import open_senders
-from convex.notifications.channels.webhook import new_key
-from convex.notifications.deliver import Courier
-from convex.notifications.in_app import words_for
-from convex.notifications.model import Kind
-from convex.notifications.service import plan_transitions
-from convex.notifications.shift import Shift
-from convex.secrets import encrypt, load_secrets
+from convex.notifications import in_app
+from convex.secrets import load_secrets
 from convex.settings import Settings
 from flows.engine import settled, use_fast_loop
 
 _PEERS = Path(__file__).parent / "peers"
-_FIRE = """
-WITH fired AS (
-    INSERT INTO convex.alert_triggers (
-        workspace_id, rule_id, framework_id, metric_id, fingerprint, rule_name, metric_name, type,
-        severity, value, threshold, reason, opened_at, last_seen_at
+
+
+def bare(url: str) -> tuple[psycopg.Connection[DictRow], Callable[[], int]]:
+    """A plain connection, and what tells one batch by it: the statement of the product alone."""
+    connection = psycopg.connect(
+        url, autocommit=True, prepare_threshold=1, row_factory=dict_row, application_name="bare"
     )
-    SELECT r.workspace_id, r.id, r.framework_id, r.metric_id, gen_random_uuid()::text, r.name,
-        'cancel_rate', r.type, r.severity, 0.5, 0.2, 'cancel_rate is 0.5, above 0.2.', now(), now()
-    FROM convex.alert_rules AS r, generate_series(1, %(count)s) WHERE r.workspace_id = %(workspace)s
-    RETURNING id, workspace_id
-), opened AS (
-    INSERT INTO convex.trigger_transitions (workspace_id, trigger_id, kind, to_state, reason, at)
-    SELECT workspace_id, id, 'opened', 'firing', 'condition_met', now() FROM fired
-    RETURNING id, workspace_id
-)
-INSERT INTO convex.planning_queue (transition_id, workspace_id) SELECT id, workspace_id FROM opened
-"""
-# Copies of one planned notification, each due in the inbox now.
-_DUE = """
-INSERT INTO convex.alert_notifications (
-    workspace_id, trigger_id, transition_id, kind, recipient_id, channel_kind, state, reason,
-    explanation, severity, idempotency_key, payload, due_at
-)
-SELECT n.workspace_id, n.trigger_id, n.transition_id, n.kind, n.recipient_id, n.channel_kind, 'due',
-    'deferred_quiet_hours', n.explanation, n.severity, gen_random_uuid()::text, %(payload)s, now()
-FROM convex.alert_notifications AS n, generate_series(1, %(count)s) WHERE n.id = %(id)s
-"""
-_PLANT = """
-WITH made AS (SELECT convex.create_user(%(name)s || '@example.com', 'Bench', NULL) AS user_id),
-space AS (
-    SELECT user_id, convex.create_workspace(%(name)s, 'Bench', user_id) AS id FROM made
-)
-SELECT id FROM space
-"""
-_RULE = """
-WITH f AS (
-    INSERT INTO convex.frameworks (workspace_id, slug, name)
-    VALUES (%(workspace)s, 'ewr', 'Newark') RETURNING id
-), m AS (
-    INSERT INTO convex.metrics (workspace_id, framework_id, name)
-    SELECT %(workspace)s, f.id, 'cancel_rate' FROM f RETURNING id
-), p AS (
-    INSERT INTO convex.notification_preferences (workspace_id, channels, group_by)
-    VALUES (%(workspace)s, %(wanted)s, 'none')
-)
-INSERT INTO convex.alert_rules (
-    workspace_id, framework_id, metric_id, name, type, condition, threshold_value, severity
-)
-SELECT %(workspace)s, f.id, m.id, 'Many cancellations', 'threshold', 'above', 0.2, 'critical'
-FROM f, m
-"""
 
-
-Commit = Callable[[UUID, int], Awaitable[None]]
-_WARM = 20  # paced ones that are not measured: statements are prepared, pools are full
-
-
-class Side:
-    """One workspace and a shift that works for it."""
-
-    def __init__(self, settings: Settings, database: Database) -> None:
-        self.settings = settings
-        self.database = database
-        self.told: dict[UUID, asyncio.Event] = defaultdict(asyncio.Event)
-        self.planned: dict[UUID, tuple[UUID, dict[str, Any]]] = {}
-
-    async def plant(self, wanted: list[str], url: str | None = None) -> UUID:
-        """A workspace whose member uses these channels, with a webhook to `url`."""
-        name = f"bench-{uuid4().hex[:8]}"
-        async with self.database.transaction(SYSTEM) as connection:
-            row = await (await connection.execute(_PLANT, {"name": name})).fetchone()
-            assert row is not None
-            parameters = {"workspace": row["id"], "wanted": wanted}
-            await connection.execute(_RULE, parameters)
-            if url is not None:
-                secret = json.dumps({"secrets": [new_key()]})
-                await connection.execute(
-                    "INSERT INTO convex.channels (workspace_id, name, kind, config, secret)"
-                    " VALUES (%s, 'pager', 'webhook', %s, %s)",
-                    (
-                        row["id"],
-                        json.dumps({"url": url}),
-                        encrypt(secret, self.settings.secrets.encryption_key),
-                    ),
-                )
-        return UUID(str(row["id"]))
-
-    async def fire(self, workspace: UUID, count: int) -> None:
-        """Commit that many firings."""
-        async with self.database.transaction(SYSTEM) as connection:
-            await connection.execute(_FIRE, {"workspace": workspace, "count": count})
-
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """A shift, in this process."""
-        url = role_url(self.settings, "convex_worker")
-        async with open_senders(self.settings) as senders:
-            shift = Shift(
-                self.settings,
-                self.database,
-                url,
-                Courier(self.settings, self.settings.secrets, senders),
-                announce=lambda workspace, _cursor: self.told[workspace].set(),
+    def tell() -> int:
+        with connection.pipeline():
+            connection.execute("SELECT set_config('convex.role', 'system', true)")
+            cursor = connection.execute(
+                cast("Any", in_app.PREPARED), {"now": datetime.now(UTC), "limit": in_app.AT_ONCE}
             )
-            running = asyncio.create_task(shift.run())
-            try:
-                yield
-            finally:
-                shift.stop()
-                await running
+        return sum(row["rows_told"] for row in cursor.fetchall())
 
-    async def put_off(self, workspace: UUID, count: int) -> None:
-        """Commit that many notifications that are due in the inbox now."""
-        async with self.database.transaction(SYSTEM) as connection:
-            if workspace not in self.planned:
-                await connection.execute(_FIRE, {"workspace": workspace, "count": 1})
-                await plan_transitions(connection, datetime.now(UTC), email_works=False)
-                rows = await connection.execute(
-                    "SELECT id, kind, severity, payload FROM convex.alert_notifications"
-                    " WHERE workspace_id = %s AND channel_kind = 'in_app'",
-                    (workspace,),
-                )
-                row = await rows.fetchone()
-                assert row is not None
-                said = words_for(Kind(row["kind"]), row["severity"], row["payload"])
-                self.planned[workspace] = row["id"], {**row["payload"], "said": said}
-            notification_id, payload = self.planned[workspace]
-            await connection.execute(
-                _DUE, {"id": notification_id, "payload": Jsonb(payload), "count": count}
-            )
+    return connection, tell
 
-    async def count(self, workspace: UUID, kind: str) -> int:
-        """How many were delivered by this kind of channel."""
-        async with self.database.read(SYSTEM) as connection:
-            row = await (
-                await connection.execute(
-                    "SELECT count(*) AS n FROM convex.alert_notifications"
-                    " WHERE workspace_id = %s AND channel_kind = %s AND state = 'delivered'",
-                    (workspace, kind),
-                )
-            ).fetchone()
-        assert row is not None
-        return int(row["n"])
 
-    async def rate(self, workspace: UUID, kind: str, commit: Commit, jobs: int) -> float:
-        """Jobs a second, from their commit until all are delivered and recorded."""
-        wanted = await self.count(workspace, kind) + _WARM
-        url = role_url(self.settings, "convex_worker")
-        async with (
-            self.at_work(),
-            await psycopg.AsyncConnection.connect(url, autocommit=True) as waker,
-        ):
-            await commit(workspace, _WARM)
-            await self.reached(workspace, kind, wanted)
-            await commit(workspace, jobs)
-            start = time.perf_counter()
-            await waker.execute(f"NOTIFY {ALERT_FLOW_CHANNEL}")
-            await self.reached(workspace, kind, wanted + jobs)
-            return jobs / (time.perf_counter() - start)
-
-    async def reached(self, workspace: UUID, kind: str, wanted: int) -> None:
-        """Wait until so many are delivered. They are counted when nothing waits any more: counting
-        all the while would take the server's time from those that are measured.
-        """
-        for _ in range(15_000):
-            if not await self._waits() and await self.count(workspace, kind) >= wanted:
-                return
-            await asyncio.sleep(0.02)
-        raise RuntimeError(f"{wanted} were not delivered within five minutes")
-
-    async def _waits(self) -> bool:
-        async with self.database.read(SYSTEM) as connection:
-            row = await (
-                await connection.execute(
-                    "SELECT EXISTS (SELECT 1 FROM convex.planning_queue) OR EXISTS ("
-                    "SELECT 1 FROM convex.alert_notifications WHERE state = 'due') AS waits"
-                )
-            ).fetchone()
-        assert row is not None
-        return bool(row["waits"])
-
-    async def latency(
-        self, workspace: UUID, commit: Commit, paced: int, arrived: asyncio.Event | None = None
-    ) -> float:
-        """p95 in ms from the commit of one until it is told, at up to 100 a second."""
-        waits: list[float] = []
-        event = arrived or self.told[workspace]
-        url = role_url(self.settings, "convex_worker")
-        async with (
-            self.at_work(),
-            await psycopg.AsyncConnection.connect(url, autocommit=True) as waker,
-        ):
-            await asyncio.sleep(1)
-            for _ in range(_WARM + paced):
-                event.clear()
-                await commit(workspace, 1)
-                committed = time.perf_counter()
-                await waker.execute(f"NOTIFY {ALERT_FLOW_CHANNEL}")
-                await asyncio.wait_for(event.wait(), 10)
-                waits.append(time.perf_counter() - committed)
-                await asyncio.sleep(max(0.0, 0.01 - waits[-1]))
-        return sorted(waits[_WARM:])[int(paced * 0.95)] * 1000
+async def limit(side: Side, workspace: UUID, jobs: int, paced: int) -> tuple[float, float]:
+    """What PostgreSQL allows: jobs/s, and p95 in ms at up to 100 a second, of a client that blocks
+    and does nothing but be notified and run the statement. No pool, no loop, no other work.
+    """
+    url = role_url(side.settings, "convex_worker")
+    connection, tell = bare(url)
+    waits: list[float] = []
+    with (
+        connection,
+        psycopg.connect(url, autocommit=True) as waker,
+        psycopg.connect(url, autocommit=True) as listener,
+    ):
+        for _ in range(3):
+            await side.put_off(workspace, WARM)
+            tell()
+        await side.put_off(workspace, jobs)
+        start = time.perf_counter()
+        while tell():
+            pass
+        rate = jobs / (time.perf_counter() - start)
+        listener.execute(f"LISTEN {ALERT_FLOW_CHANNEL}")
+        for _ in range(WARM + paced):
+            await side.put_off(workspace, 1)
+            committed = time.perf_counter()
+            waker.execute(f"NOTIFY {ALERT_FLOW_CHANNEL}")
+            next(listener.notifies(timeout=5))
+            assert tell() == 1
+            waits.append(time.perf_counter() - committed)
+            await asyncio.sleep(max(0.0, 0.01 - waits[-1]))
+    return rate, sorted(waits[WARM:])[int(paced * 0.95)] * 1000
 
 
 def install_peers(folder: Path) -> dict[str, str]:
@@ -340,13 +182,6 @@ async def main() -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def folder() -> Path:
-    """A temporary folder that the server's user may pass through."""
-    home = Path(tempfile.mkdtemp(prefix="convex-bench-"))
-    home.chmod(0o755)
-    return home
-
-
 async def _measure(home: Path, jobs: int, paced: int, repeat: int) -> None:
     settings = Settings(home=home / "home")
     await asyncio.to_thread(migrate, settings)
@@ -366,6 +201,9 @@ async def _measure(home: Path, jobs: int, paced: int, repeat: int) -> None:
             for what, commit in (("outbox jobs", side.put_off), ("transitions", side.fire)):
                 found[f"{what}/s"].append(await side.rate(inbox, "in_app", commit, jobs))
                 found[f"{what} p95 ms"].append(await side.latency(inbox, commit, paced))
+            rate, p95 = await limit(side, inbox, jobs, paced)
+            found["bare statement jobs/s"].append(rate)
+            found["bare statement p95 ms"].append(p95)
             if "bullmq" not in missing:
                 script = str(peers / "bullmq.mjs")
                 answer = await ask("node", script, str(port), str(jobs), str(paced))
@@ -395,6 +233,10 @@ def _print(found: Mapping[str, list[float]], missing: Mapping[str, str]) -> None
         table.add_row(name, f"{statistics.median(values):,.1f}", spread)
     for name, why in missing.items():
         table.add_row(name, why, "")
+    for one in ("jobs/s", "jobs p95 ms"):
+        bound = f"bare statement {one.removeprefix('jobs ')}"
+        ratio = statistics.median(found[f"outbox {one}"]) / statistics.median(found[bound])
+        table.add_row(f"outbox {one} against the {bound}", f"{ratio:.2f} ×", "")
     if "BullMQ jobs/s" in found:
         for ours, theirs in (
             ("outbox jobs/s", "BullMQ jobs/s"),

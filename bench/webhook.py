@@ -36,7 +36,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from bench.outbox import Side, folder
+from bench.shift_side import WARM, Side, folder
 from convex.db import Database
 from convex.db.migrate import migrate
 from convex.db.roles import role_url
@@ -48,7 +48,6 @@ from convex.settings import Settings
 from flows.engine import settled, use_fast_loop
 
 _BATCH = 100
-_WARM = 20
 _CONFIGURATION = """
 route: {receiver: hook, group_by: ['...'], group_wait: 0s, group_interval: 1h, repeat_interval: 4h}
 receivers:
@@ -225,17 +224,17 @@ async def pace(
     """Commit 100 a second; p50 and p95 in ms until they arrive, which is in their order."""
     await hook.ask("reset")
     committed: list[int] = []
-    for number in range(_WARM + paced):
+    for number in range(WARM + paced):
         began = time.monotonic()
         committed.append(await commit())
-        if number < _WARM:
+        if number < WARM:
             await hook.until(number + 1)
         await asyncio.sleep(max(0.0, 0.01 - (time.monotonic() - began)))
     await hook.until(len(committed))
     arrived = json.loads(await hook.ask("arrivals"))
     waits = sorted(
         max(there - then, 0) / 1e6
-        for then, there in zip(committed[_WARM:], arrived[_WARM:], strict=True)
+        for then, there in zip(committed[WARM:], arrived[WARM:], strict=True)
     )
     return statistics.median(waits), waits[int(len(waits) * 0.95)]
 

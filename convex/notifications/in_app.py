@@ -19,7 +19,7 @@ from convex.notifications.model import Kind
 from convex.notifications.outbox import carried_parts, may_carry
 from convex.telemetry.metrics import notifications
 
-_AT_ONCE = 500
+AT_ONCE = 500
 
 _TOLD = """
 told AS (
@@ -45,7 +45,7 @@ logged AS (
 )
 """
 # Events are appended in the order of workspaces, so that two flows cannot lock crosswise.
-_PREPARED = f"""
+PREPARED = f"""
 WITH {_TOLD.format(which="n.payload ? 'said'")},
 said AS (
     SELECT workspace_id, count(*)::integer AS rows_told,
@@ -84,8 +84,8 @@ async def tell_prepared(database: Database, now: datetime) -> tuple[int, dict[UU
 
     One round trip and a transaction of its own, as SYSTEM; the cursors can be announced.
     """
-    parameters = {"now": now, "limit": _AT_ONCE}
-    rows = await database.write_at_once(SYSTEM, _PREPARED, parameters)
+    parameters = {"now": now, "limit": AT_ONCE}
+    rows = await database.write_at_once(SYSTEM, PREPARED, parameters)
     told = sum(row["rows_told"] for row in rows)
     _count(told)
     return told, {row["workspace_id"]: row["cursor"] for row in rows}
@@ -93,7 +93,7 @@ async def tell_prepared(database: Database, now: datetime) -> tuple[int, dict[UU
 
 async def tell_others(connection: Connection, now: datetime) -> tuple[int, dict[UUID, int]]:
     """Tell a batch of what is due and has no words yet, in the caller's transaction."""
-    cursor = await connection.execute(cast("Any", _OTHERS), {"now": now, "limit": _AT_ONCE})
+    cursor = await connection.execute(cast("Any", _OTHERS), {"now": now, "limit": AT_ONCE})
     rows = await cursor.fetchall()
     if not rows:
         return 0, {}
@@ -121,7 +121,7 @@ async def tell_others(connection: Connection, now: datetime) -> tuple[int, dict[
 
 def is_full(told: int) -> bool:
     """Whether so many are a whole batch, so that there may be more."""
-    return told >= _AT_ONCE
+    return told >= AT_ONCE
 
 
 def _count(told: int) -> None:

@@ -37,7 +37,7 @@ _POLL = 0.5
 _RECORD_AT_ONCE, _RECORD_AFTER = 50, 0.01  # results, or seconds since the first of them
 _LEAST_PLANNED, _MOST_PLANNED = 100, 1_000  # transitions in one plan
 _WAIT_FOR_HANDS = 0.05  # seconds at most, between two plans of a burst
-_QUICK = 1.0  # seconds within which what is sent should be answered
+_QUICK = 0.5  # seconds of an attempt that went well
 _WATCH = 1.0  # seconds between looks at leases, expiry and reminders
 _REMIND = 15.0
 _WINDOW = 2.0  # seconds of work in one report
@@ -96,6 +96,7 @@ class Shift:
         self._stopping = asyncio.Event()
         self._finished: list[Attempt] = []
         self._sending: dict[asyncio.Task[Attempt], float] = {}  # when each was begun
+        self._took = float("inf")  # seconds of the last attempt that ended
         self._hand_free = asyncio.Event()
         self._left: Planning | None = None  # the last plan, when it left more to plan
         self._window = Window(_now())
@@ -184,9 +185,9 @@ class Shift:
         """How many may be given to senders by a plan: as many again as may be sent at once, so that
         there is something to send while the next plan is made, as long as sending goes quickly.
         """
-        free, oldest = self._free(), next(iter(self._sending.values()), _loop_time())
-        is_quick = _loop_time() - oldest < _QUICK
-        return free + self._settings.delivery.claim_size if free and is_quick else free
+        free = self._free()
+        ahead = self._settings.delivery.claim_size if free and self._took < _QUICK else 0
+        return free + ahead
 
     async def _deliver(self) -> bool:
         """Record what is finished and begin what is due; True when it should look again at once."""
@@ -252,7 +253,7 @@ class Shift:
             task.add_done_callback(self._sent)
 
     def _sent(self, task: asyncio.Task[Attempt]) -> None:
-        self._sending.pop(task, None)
+        self._took = _loop_time() - self._sending.pop(task, 0.0)
         if not task.cancelled() and task.exception() is None:
             self._finished.append(task.result())
         if self._free():
