@@ -14,23 +14,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: clients help setup up demo test check bench chaos smoke-claude web screenshots lighthouse web-speed lint types format clean
+.PHONY: clients help setup up demo test check bench chaos sbom licences release smoke-claude web screenshots lighthouse web-speed lint types format clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-set# What generates and checks clients, apart from what Convex runs on: their versions disagree.
-$(CLIENTS_READY): $(READY) clients/package.json clients/package-lock.json clients/requirements.txt
-	cd clients && npm ci --no-audit --no-fund --loglevel=error
-	@test -x clients/.venv/bin/python || $(BIN)/uv venv --quiet clients/.venv
-	$(BIN)/uv pip install --quiet --python clients/.venv/bin/python --require-hashes -r clients/requirements.txt
-	@touch $@
-
-clients: $(CLIENTS_READY) ## Clients of this API for Python and TypeScript, into clients/build/
-	clients/generate
-	cd clients && npm run --silent lint
-
-up: $(READY) ## Virtual environment with the locked packages
+setup: $(READY) ## Virtual environment with the locked packages
 
 # Compiled at installation: without bytecode the first start of every process takes twice as long.
 $(READY): pyproject.toml uv.lock
@@ -43,6 +32,17 @@ $(READY): pyproject.toml uv.lock
 $(NODE_READY): $(READY) web/package.json web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# What generates and checks clients, apart from what Convex runs on: their versions disagree.
+$(CLIENTS_READY): $(READY) clients/package.json clients/package-lock.json clients/requirements.txt
+	cd clients && npm ci --no-audit --no-fund --loglevel=error
+	@test -x clients/.venv/bin/python || $(BIN)/uv venv --quiet clients/.venv
+	$(BIN)/uv pip install --quiet --python clients/.venv/bin/python --require-hashes -r clients/requirements.txt
+	@touch $@
+
+clients: $(CLIENTS_READY) ## Clients of this API for Python and TypeScript, into clients/build/
+	clients/generate
+	cd clients && npm run --silent lint
 
 up: $(READY) ## Start Convex on this machine and supervise it
 	$(BIN)/convex up
