@@ -219,7 +219,7 @@ async def export_rejected(
 
 def _csv(rows: Iterable[Sequence[str]]) -> str:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(rows)
+    csv.writer(written, lineterminator="\r\n").writerows(rows)
     return written.getvalue()
 
 
