@@ -197,6 +197,7 @@ async def _kill(
             return dict(killed)
         kind = waiting.pop() if waiting else rng.choices(plan.victims, weights)[0]
         if not await stand.kill(kind, rng.choice):
+            waiting.insert(0, kind)  # it is away already: its turn comes again
             continue
         killed[kind] += 1
         say(f"{end - loop.time():5.0f} s to go: killed {kind}")
