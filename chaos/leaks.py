@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psycopg
 from psycopg.rows import dict_row
 
@@ -97,7 +98,12 @@ class Quiet:
 
 
 async def look(stand: Stand, admin_url: str) -> Quiet:
-    """Look at the processes, the database's sessions and the files of the home."""
+    """Look at the processes, the database's sessions and the files of the home.
+
+    Scrapes once, as Prometheus does all the time: that folds the metrics of ended processes.
+    """
+    async with aiohttp.ClientSession() as session, session.get(f"{stand.url}/metrics") as answer:
+        answer.raise_for_status()
     async with await psycopg.AsyncConnection.connect(
         admin_url, autocommit=True, row_factory=dict_row, application_name="chaos"
     ) as connection:

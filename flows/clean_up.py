@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -15,6 +18,7 @@ from convex.db.housekeeping import BATCH, Expiring, delete_expired, make_partiti
 from convex.db.roles import role_url
 from convex.metrics.retention import Resolution, expire, list_ended
 from convex.settings import PoolSettings
+from convex.telemetry.folding import folded
 from convex.workspaces import deletion, exports
 from flows.runtime import flow_settings, job, worker_database
 from flows.setup import runs
@@ -44,10 +48,18 @@ async def clean_up() -> dict[str, int]:
     for resolution in Resolution:
         counts[f"{resolution.value} partitions"] = await drop_partitions(resolution, now)
     counts["runs"] = await drop_old_runs(now - KEPT_RUNS)
+    await asyncio.to_thread(_fold_metrics)
     counts["exports"] = exports.drop_expired(flow_settings().home, now - exports.KEPT)
     counts["workspaces"] = await purge_workspaces(now)
     get_run_logger().info("Cleaned up: %s", counts)
     return counts
+
+
+def _fold_metrics() -> None:
+    """Every scrape does; where nobody scrapes, the files of ended runs would pile up."""
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        with folded(Path(folder)):
+            pass
 
 
 @_again
