@@ -109,7 +109,7 @@ class TraceSettings(Area):
     """Traces by OpenTelemetry; they are off without an endpoint."""
 
     endpoint: str = Field(
-        "", description="OTLP/HTTP collector that traces go to, such as http://host:4318; empty: off."
+        "", description="OTLP/HTTP collector of traces, such as http://host:4318; empty: off."
     )
     headers: dict[str, str] = Field({}, description="Headers for the collector (JSON).")
     sample_ratio: float = Field(

@@ -13,6 +13,7 @@ from convex.metrics.sources.store import (
     finish_requests,
     request_run,
 )
+from convex.settings import FlowSettings
 from flows.setup.deployments import apply, read_deployments
 from flows.setup.pool import prepare_pool
 from flows.setup.sources import serve_sources
@@ -23,7 +24,7 @@ from tests.flows.prefect_server import prefect_server
 async def test_sources_are_served_while_convex_runs(fresh_worker: Database, tmp_path: Path) -> None:
     tenant = await make_tenant(fresh_worker)
     async with prefect_server(tmp_path) as url, PrefectClient(url) as client:
-        await prepare_pool(client)
+        await prepare_pool(client, FlowSettings())
         await apply(client, next(one for one in read_deployments() if one.name == "any"))
         async with fresh_worker.transaction(tenant.flow) as connection:
             source = await create_source(
