@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { dayOf, startOfDay } from "@/format/days";
-import { count, plural, quantity, tick } from "@/format/number";
+import { count, fileSize, plural, quantity, tick } from "@/format/number";
 import { duration, exact, lasted, parseDuration, relative, utc } from "@/format/time";
 import { byUrgency, labelText, ruleName, ruleText, title } from "@/format/words";
 import { trigger } from "./support/triggers";
@@ -147,4 +147,15 @@ describe("words", () => {
     ];
     expect(order.toReversed().sort(byUrgency)).toEqual(order);
   });
+});
+
+it.each([
+  [0, "0 B"],
+  [999, "999 B"],
+  [1000, "1 kB"],
+  [1_234_567, "1.23 MB"],
+  [52_400_000_000, "52.4 GB"],
+  [3e16, "30,000 TB"],
+])("a file of %i bytes has %s", (bytes, text) => {
+  expect(fileSize(bytes)).toBe(text);
 });

@@ -51,6 +51,9 @@ export type ApiKey = Schemas["ApiKeyShape"];
 export type KeyScope = ApiKey["scopes"][number];
 export type AuditEntry = Schemas["AuditShape"];
 
+export type Export = Schemas["ExportShape"];
+export type ExportForm = Export["format"];
+
 export type ChannelInput = Schemas["ChannelNew"];
 export type ChannelHealth = Schemas["ChannelHealth"];
 export type Preferences = Schemas["Preferences"];

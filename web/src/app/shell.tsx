@@ -4,6 +4,7 @@ import { session } from "@/api/client";
 import { SkeletonRows } from "@/components/ui/skeleton";
 import { Toasts } from "@/components/ui/toast";
 import { queries } from "@/data/queries";
+import { Ending } from "./ending";
 import { IdentityContext, useIdentity } from "./identity";
 import { LiveProvider, useLive } from "./live";
 import { BottomNavigation, Brand, SideNavigation } from "./navigation";
@@ -57,6 +58,7 @@ function Shell() {
         </aside>
         <div className="flex min-w-0 flex-1 flex-col">
           <TopBar titleRef={setSlot} />
+          <Ending />
           <main
             ref={main}
             id="main"

@@ -37,6 +37,12 @@ export function number(value: number): string {
   return size >= 100 ? tenths.format(value) : precise.format(value);
 }
 
+/** "512 B", "20 kB", "1.5 GB": by thousands, as files are listed. */
+export function fileSize(bytes: number): string {
+  const step = bytes < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
+  return `${precise.format(bytes / 1000 ** step)} ${["B", "kB", "MB", "GB", "TB"][step]}`;
+}
+
 /** "1 alert", "2 alerts". */
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;

@@ -1,6 +1,7 @@
 import { PageTitle } from "@/app/slots";
 import { Tabs, useTab } from "@/components/ui/tabs";
 import { Audit } from "@/components/workspace/audit";
+import { YourData } from "@/components/workspace/data";
 import { Keys } from "@/components/workspace/keys";
 import { Members } from "@/components/workspace/members";
 
@@ -8,16 +9,25 @@ const TABS = [
   ["members", "Members"],
   ["keys", "API keys"],
   ["audit", "Audit"],
+  ["data", "Your data"],
 ] as const;
 
 export default function WorkspacePage() {
-  const tab = useTab(["members", "keys", "audit"]);
+  const tab = useTab(["members", "keys", "audit", "data"]);
   return (
     <>
       <PageTitle>Workspace</PageTitle>
       <div className="mx-auto max-w-5xl">
         <Tabs label="Parts of the workspace" value={tab} choices={TABS} />
-        {tab === "members" ? <Members /> : tab === "keys" ? <Keys /> : <Audit />}
+        {tab === "members" ? (
+          <Members />
+        ) : tab === "keys" ? (
+          <Keys />
+        ) : tab === "audit" ? (
+          <Audit />
+        ) : (
+          <YourData />
+        )}
       </div>
     </>
   );
