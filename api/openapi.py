@@ -179,7 +179,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     elif "/auth/" in path:
         statuses.append("401")
     filters = {each.get("name") for each in operation.get("parameters", ())}
-    if "{" in path or "framework" in filters:
+    if "{" in path or "framework" in filters or path.endswith("/bulk"):
         statuses.append("404")
     if method != "get":
         statuses += _CHANGING
