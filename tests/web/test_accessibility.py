@@ -98,6 +98,7 @@ async def test_every_page(page: Page, stack: Stack, theme: str, width: int) -> N
         ("/workspace", "Members"),
         ("/workspace?tab=keys", "API keys"),
         ("/workspace?tab=audit", "Check the chain"),
+        ("/workspace?tab=data", "No exports yet"),
         ("/analytics", "Time to acknowledge"),
         ("/nowhere", "There is no such page"),
         ("/alerts/00000000-0000-0000-0000-000000000000", "There is nothing here"),
@@ -127,6 +128,7 @@ async def test_every_page(page: Page, stack: Stack, theme: str, width: int) -> N
         ("/data?tab=sources", "New source"),
         ("/notifications?tab=channels", "Add"),
         ("/workspace?tab=keys", "New"),
+        ("/workspace?tab=data", "Delete this workspace"),
     ):
         await page.goto(path)
         await page.get_by_role("button", name=button).click()
@@ -150,6 +152,15 @@ async def test_every_page(page: Page, stack: Stack, theme: str, width: int) -> N
     await page.get_by_role("button", name="Go to").click()
     await expect(page.get_by_role("option").first).to_be_visible()
     await check(page, "palette")
-    await page.get_by_role("combobox").fill("newark")
+    await page.get_by_role("combobox", name="Go to a page").fill("newark")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Newark")).to_be_visible()
+
+    owner, url = stack.team.owner, f"/api/v1/workspaces/{stack.team.workspace_id}"
+    assert (await owner.post(f"{url}/exports", json={})).status_code == 202
+    ending = {"slug": stack.team.slug, "password": stack.password}
+    assert (await owner.post(f"{url}/deletion", json=ending)).status_code == 202
+    await page.goto("/workspace?tab=data")
+    await expect(page.get_by_role("button", name="Undo the deletion")).to_be_visible()
+    await expect(page.get_by_text("Waiting", exact=True)).to_be_visible()
+    await check(page, "a workspace that ends")
