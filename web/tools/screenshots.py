@@ -53,6 +53,7 @@ _PAGES = {
     "workspace": "/workspace",
     "workspace-keys": "/workspace?tab=keys",
     "workspace-audit": "/workspace?tab=audit",
+    "workspace-data": "/workspace?tab=data",
 }
 
 
