@@ -39,7 +39,7 @@ async def test_an_owner_asks_for_an_export_and_downloads_it(
 
     async with worker.transaction(SYSTEM) as connection:  # as the flows do it
         taken = await exports.take_requests(connection)
-    await expect(row).to_contain_text("At work")
+    await expect(row).to_contain_text("At work", timeout=30_000)
     (asked,) = (one for one, workspace_id in taken if workspace_id == team.workspace_id)
     target = exports.file_of(running.resources.settings.home, team.workspace_id, asked)
     made = await export_workspace(
@@ -47,7 +47,7 @@ async def test_an_owner_asks_for_an_export_and_downloads_it(
     )
     async with worker.transaction(tenant_of(team).flow) as connection:
         await exports.finish_export(connection, asked, made)
-    await expect(row).to_contain_text("Ready")
+    await expect(row).to_contain_text("Ready", timeout=30_000)
     await expect(row).to_contain_text(made.sha256)
     async with page.expect_download() as downloading:
         await row.get_by_role("button", name="Download").click()

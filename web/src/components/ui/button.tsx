@@ -5,7 +5,8 @@ const looks = {
   primary: "bg-ink text-ground hover:bg-ink/88 disabled:bg-ink/45",
   secondary: "border border-line bg-surface text-ink shadow-card hover:bg-sunken disabled:text-muted",
   ghost: "text-muted hover:bg-sunken hover:text-ink aria-[current]:bg-sunken aria-[current]:text-ink",
-  danger: "border border-line bg-surface text-critical-ink shadow-card hover:bg-critical-tint",
+  danger:
+    "border border-line bg-surface text-critical-ink shadow-card hover:bg-critical-tint disabled:bg-surface disabled:text-muted",
 } as const;
 
 const sizes = {

@@ -1,1 +1,0 @@
-import{T as e}from"./index-BsQ9idXY.js";import{r as t}from"./list-CTeXWhRO.js";import{t as n}from"./jsx-runtime-DyZJNswf.js";var r=n();function i(){return(0,r.jsxs)(r.Fragment,{children:[(0,r.jsx)(e,{children:`Patterns`}),(0,r.jsx)(`div`,{className:`mx-auto max-w-5xl`,children:(0,r.jsx)(t,{framework:``})})]})}export{i as default};

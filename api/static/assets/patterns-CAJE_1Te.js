@@ -1,0 +1,1 @@
+import{T as e}from"./index-BCtAu-84.js";import{r as t}from"./list-B2CCIK_Z.js";import{t as n}from"./jsx-runtime-DyZJNswf.js";var r=n();function i(){return(0,r.jsxs)(r.Fragment,{children:[(0,r.jsx)(e,{children:`Patterns`}),(0,r.jsx)(`div`,{className:`mx-auto max-w-5xl`,children:(0,r.jsx)(t,{framework:``})})]})}export{i as default};
