@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import orjson
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, FormatChecker
 
 from convex.notifications.channels.forms import standard
 from convex.notifications.channels.message import build
