@@ -112,7 +112,10 @@ def test_every_flow_of_the_folder_has_a_deployment() -> None:
         "flows/__init__.py",
         "flows/bootstrap.py",
         "flows/caches.py",
+        "flows/engine.py",
+        "flows/fan_out.py",
         "flows/runtime.py",
+        "flows/scrape.py",
         "flows/work.py",
     }
 
