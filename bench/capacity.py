@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import os
 import re
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -30,14 +29,12 @@ import uvloop
 
 from bench import ingest
 from bench.__main__ import machine
-from bench.latency import free_port, process
+from bench.latency import process
+from bench.served import home_of_its_own
 from bench.shift_side import Side
 from convex.db import SYSTEM, Database, Identity, Role
 from convex.db.housekeeping import make_partitions
-from convex.db.migrate import migrate
 from convex.db.roles import admin_url, role_url
-from convex.embedded.postgres import EmbeddedPostgres
-from convex.embedded.valkey import EmbeddedValkey
 from convex.scoring.service import score_workspace
 from convex.secrets import load_secrets
 from convex.settings import Settings
@@ -113,17 +110,7 @@ class Measured:
 async def measure(points: int, batches: int, jobs: int) -> Measured:
     """Fill a database of its own and read what that took."""
     async with AsyncExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="convex-bench-")))
-        os.chmod(home, 0o755)
-        postgres = EmbeddedPostgres(home)
-        await postgres.start()
-        stack.push_async_callback(postgres.remove)
-        valkey = EmbeddedValkey(home)
-        await valkey.start()
-        stack.push_async_callback(valkey.stop)
-        port = free_port()
-        settings = Settings(home=home, redis_url=valkey.url, api_port=port)
-        await asyncio.to_thread(migrate, settings)
+        postgres, settings = await home_of_its_own(stack)
         settings = settings.model_copy(update={"secrets": load_secrets(settings)})
         worker = await stack.enter_async_context(
             Database.open(role_url(settings, "convex_worker"), settings.pool)

@@ -36,24 +36,30 @@ class Served:
     pid: int
 
 
+async def home_of_its_own(stack: AsyncExitStack) -> tuple[EmbeddedPostgres, Settings]:
+    """PostgreSQL, migrated, and Valkey in a folder that is gone when `stack` ends."""
+    home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="convex-bench-")))
+    os.chmod(home, 0o755)
+    postgres = EmbeddedPostgres(home)
+    await postgres.start()
+    stack.push_async_callback(postgres.remove)
+    valkey = EmbeddedValkey(home)
+    await valkey.start()
+    stack.push_async_callback(valkey.stop)
+    settings = Settings(home=home, redis_url=valkey.url, api_port=free_port())
+    await asyncio.to_thread(migrate, settings)
+    return postgres, settings
+
+
 @asynccontextmanager
 async def served() -> AsyncIterator[Served]:
     """Everything up; gone at the end."""
     async with AsyncExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="convex-bench-")))
-        os.chmod(home, 0o755)
-        postgres = EmbeddedPostgres(home)
-        await postgres.start()
-        stack.push_async_callback(postgres.remove)
-        valkey = EmbeddedValkey(home)
-        await valkey.start()
-        stack.push_async_callback(valkey.stop)
-        port = free_port()
-        settings = Settings(home=home, redis_url=valkey.url, api_port=port)
-        await asyncio.to_thread(migrate, settings)
+        _, settings = await home_of_its_own(stack)
+        port = settings.api_port
         environment = {
-            "CONVEX_HOME": str(home),
-            "CONVEX_REDIS_URL": valkey.url,
+            "CONVEX_HOME": str(settings.home),
+            "CONVEX_REDIS_URL": settings.redis_url,
             "CONVEX_API_PORT": str(port),
         }
         child = await stack.enter_async_context(process(["-m", "api"], port, **environment))
