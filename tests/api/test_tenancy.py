@@ -28,7 +28,11 @@ async def test_an_owner_asks_for_an_export_and_fetches_it(
     assert (early.status_code, early.json()["code"]) == (409, "conflict")
 
     async with worker.transaction(SYSTEM) as connection:  # as the flows do it
-        taken = await exports.take_requests(connection)
+        taken = [
+            each
+            for each in await exports.take_requests(connection)
+            if each[1] == team.workspace_id  # other tests of this database ask too
+        ]
     assert (exports.JOB, one["id"] in {str(request) for request, _ in taken}) == (
         "export-workspace",
         True,
